@@ -1,0 +1,27 @@
+# Two commands: `make book` and `make test`. CONTRIBUTING.md says more.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: book test notebooks live lint
+
+book: .venv/installed
+	$(BIN)/jupyter-book build -n -W --keep-going .
+	@echo "The book is built. Open _build/html/index.html in a browser."
+
+test: book
+	$(BIN)/python -m pytest
+
+notebooks: .venv/installed
+	$(BIN)/python tests/notebooks/refresh.py
+
+live: .venv/installed
+	$(BIN)/jupyter lab book/00_start.ipynb
+
+lint: .venv/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -r requirements.txt
+	@touch $@

@@ -1,0 +1,238 @@
+"""layer_statistics: mean, spread, zeros and saturation of each layer's outputs, over any amount of data."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fpcourse.parts import ShownAsTable, Table
+from fpcourse.preserve import unchanged
+from fpcourse.tracing import capture
+
+SATURATED_WITHIN = 0.01  # of a limit of the range
+LIMITS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
+
+
+@dataclass(frozen=True, repr=False)
+class LayerStatistics:
+    """What one layer put out over all samples. ``shape`` is that of one sample, without the batch axis.
+
+    ``mean`` and ``std`` are over all elements of all samples. ``std_over_batch`` is the std over the samples
+    of each element of a sample, averaged over the elements: how far the layer still tells samples apart.
+    Both are biased (population) stds.
+
+    ``zero_fraction`` is the share of elements that are exactly 0. ``saturated_fraction`` is the share closer
+    than 0.01 to a limit of the range (``|tanh| > 0.99``, sigmoid below 0.01 or above 0.99), and None for
+    modules other than ``nn.Sigmoid`` and ``nn.Tanh``.
+
+    A unit is one place on the last axis, or a channel (the second axis) of an output of four axes,
+    ``(batch, channels, height, width)``. ``dead_units`` counts those that are 0 for every sample: after a
+    ReLU, the dead ones.
+    """
+
+    label: str
+    shape: tuple[int, ...]
+    mean: float
+    std: float
+    std_over_batch: float
+    zero_fraction: float
+    saturated_fraction: float | None
+    units: int
+    dead_units: int
+
+    def __repr__(self) -> str:
+        # Rounded: the last digits differ between processors.
+        return (
+            f"LayerStatistics({self.label!r}, mean={self.mean:z.4f}, std={self.std:.3g}, "
+            f"std_over_batch={self.std_over_batch:.3g}, zero_fraction={self.zero_fraction:.4f}, "
+            f"dead_units={self.dead_units} of {self.units})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class ModelStatistics(ShownAsTable, Sequence):
+    """The statistics of the layers, one for each call, in the order in which they ran."""
+
+    layers: tuple[LayerStatistics, ...]
+    samples: int
+
+    def __getitem__(self, index):
+        return self.layers[index]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __repr__(self) -> str:
+        labels = ", ".join(layer.label for layer in self)
+        return f"ModelStatistics({len(self)} layers over {self.samples:,} samples: {labels})"
+
+    def table(self) -> Table:
+        """One row a layer; a dash where a layer's range has no limits to saturate at."""
+        headers = ("layer", "shape", "mean", "std", "std over batch", "zeros", "saturated", "dead units")
+        return Table(
+            headers=headers,
+            rows=tuple(
+                (
+                    layer.label,
+                    str(layer.shape),
+                    f"{layer.mean:z.4f}",
+                    f"{layer.std:.3g}",
+                    f"{layer.std_over_batch:.3g}",
+                    f"{layer.zero_fraction:.1%}",
+                    "-" if layer.saturated_fraction is None else f"{layer.saturated_fraction:.1%}",
+                    f"{layer.dead_units} of {layer.units}",
+                )
+                for layer in self
+            ),
+            numeric=frozenset(headers[2:]),
+        )
+
+
+def layer_statistics(
+    model: nn.Module,
+    batches: torch.Tensor | Iterable[torch.Tensor],
+    layer_names: Sequence[str] | None = None,
+) -> ModelStatistics:
+    """Run ``model`` on all ``batches``, without a graph, and reduce what each layer puts out.
+
+    Args:
+        model: runs in the mode it is in, and is afterwards what it was (see ``unchanged``). In train mode a
+            BatchNorm's outputs depend on how the data are cut into batches.
+        batches: one input ``(batch, features)``, or an iterable of such. The first axis of inputs and
+            outputs counts samples. Outputs are kept for one batch at a time.
+        layer_names: dotted names of modules; by default every module that has no children. One that is called
+            several times gives a row a call (``relu:1``, ``relu:2``).
+
+    Raises:
+        TypeError: ``model``, ``batches`` or a batch is not what is asked for above.
+        ValueError: there are no batches, a batch is empty, an unknown name, a named layer that did not run,
+            an output that is not one floating tensor with a batch axis, or calls or shapes that differ from
+            one batch to the next.
+
+    The running update of mean and variance is that of Chan, Golub and LeVeque, "Updating Formulae and a
+    Pairwise Algorithm for Computing Sample Variances", 1979, in float64.
+    """
+    running: dict[str, _Running] = {}
+    samples = 0
+    with unchanged(model), torch.no_grad():
+        names = _leaf_names(model) if layer_names is None else layer_names
+        for batch in _checked(batches):
+            with capture(model, names) as captured:
+                model(batch)
+            outputs = dict(captured)
+            if samples == 0:
+                if layer_names is not None:
+                    _check_all_ran(names, outputs)
+                running = {label: _Running(label, _module(model, label)) for label in outputs}
+            elif list(running) != list(outputs):
+                raise ValueError(
+                    f"the calls differ between batches: first {', '.join(running)}, "
+                    f"then {', '.join(outputs)}; name layers that run alike on every batch"
+                )
+            for label, output in outputs.items():
+                running[label].add(output)
+            samples += len(batch)
+    if samples == 0:
+        raise ValueError("there are no batches; a generator gives its batches only once: make a new one")
+    return ModelStatistics(tuple(layer.statistics() for layer in running.values()), samples)
+
+
+class _Running:
+    """Count, mean and sum of squared deviations of each element of a sample, updated batch by batch."""
+
+    def __init__(self, label: str, module: nn.Module):
+        self.label = label or type(module).__name__  # the model itself has no name
+        self.limits = LIMITS.get(type(module))
+        self.shape: tuple[int, ...] = ()
+        self.count = 0
+        self.mean = self.squares = self.zeros = torch.zeros((), dtype=torch.float64)
+        self.saturated = 0
+
+    def add(self, output: torch.Tensor) -> None:
+        """Merge the outputs ``(batch, ...)`` for one more batch."""
+        self._check(output)
+        values = output.to("cpu", torch.float64)  # not every device computes in float64
+        count, mean = len(values), values.mean(0)
+        delta, total = mean - self.mean, self.count + count
+        self.squares = self.squares + ((values - mean) ** 2).sum(0) + delta**2 * (self.count * count / total)
+        self.mean = self.mean + delta * (count / total)
+        self.count = total
+        self.zeros = self.zeros + (values == 0).sum(0)
+        if self.limits:
+            low, high = self.limits
+            near = (values < low + SATURATED_WITHIN) | (values > high - SATURATED_WITHIN)
+            self.saturated += int(near.sum())
+
+    def _check(self, output: torch.Tensor) -> None:
+        if not isinstance(output, torch.Tensor) or not output.is_floating_point() or output.dim() == 0:
+            found = (
+                f"a {output.dtype} tensor of shape {tuple(output.shape)}"
+                if isinstance(output, torch.Tensor)
+                else f"a {type(output).__name__}"
+            )
+            raise ValueError(
+                f"{self.label} gives {found}, not one floating tensor (batch, ...); name other layers"
+            )
+        shape = tuple(output.shape[1:])
+        if self.count == 0:
+            self.shape = shape
+        elif shape != self.shape:
+            raise ValueError(
+                f"{self.label} gives {self.shape} for a sample in one batch and {shape} in another; "
+                "give batches that differ in the number of samples only"
+            )
+
+    def statistics(self) -> LayerStatistics:
+        variance = self.squares / self.count
+        # Law of total variance: within the elements of a sample, and between them.
+        std = (variance.mean() + self.mean.var(correction=0)).sqrt()
+        dead = _by_unit(self.zeros == self.count).all(0)
+        return LayerStatistics(
+            label=self.label,
+            shape=self.shape,
+            mean=self.mean.mean().item(),
+            std=std.item(),
+            std_over_batch=variance.sqrt().mean().item(),
+            zero_fraction=(self.zeros / self.count).mean().item(),
+            saturated_fraction=self.saturated / (self.count * self.mean.numel()) if self.limits else None,
+            units=len(dead),
+            dead_units=int(dead.sum()),
+        )
+
+
+def _by_unit(sample: torch.Tensor) -> torch.Tensor:
+    """The elements of one sample as ``(places, units)``."""
+    if sample.dim() == 3:  # (channels, height, width)
+        return sample.flatten(1).T
+    return sample.reshape(-1, sample.shape[-1] if sample.dim() else 1)
+
+
+def _checked(batches: torch.Tensor | Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    if not isinstance(batches, Iterable):
+        raise TypeError(f"batches must be a tensor or an iterable of tensors, got {type(batches).__name__}")
+    for batch in [batches] if isinstance(batches, torch.Tensor) else batches:
+        if not isinstance(batch, torch.Tensor):
+            raise TypeError(
+                f"each batch must be a tensor, got {type(batch).__name__}; from a loader of pairs pass "
+                "(X for X, y in loader)"
+            )
+        if batch.dim() == 0 or len(batch) == 0:
+            raise ValueError(f"a batch needs at least one sample, got shape {tuple(batch.shape)}")
+        yield batch
+
+
+def _leaf_names(model: nn.Module) -> list[str]:
+    return [name for name, module in model.named_modules() if not list(module.children())]
+
+
+def _check_all_ran(names: Sequence[str], labels: Iterable[str]) -> None:
+    ran = set(labels)
+    missed = [name for name in names if name not in ran and f"{name}:1" not in ran]
+    if missed:
+        raise ValueError(f"{', '.join(missed)}: in the model, but not called in this forward pass")
+
+
+def _module(model: nn.Module, label: str) -> nn.Module:
+    modules = dict(model.named_modules(remove_duplicate=False))
+    return modules[label if label in modules else label.rpartition(":")[0]]
