@@ -1,5 +1,6 @@
 """An explorable under a kernel: core ipywidgets that call ``draw`` again at each change."""
 
+import itertools
 from html import escape
 from importlib.resources import files
 
@@ -9,7 +10,7 @@ from fpcourse import views
 from fpcourse.explorables import Control, Explorable, Try
 from fpcourse.views import close, fallback_picture, page_html
 
-_IDENTIFIER = "fp-live"
+_COUNTER = itertools.count(1)
 
 
 def present(explorable: Explorable) -> None:
@@ -25,10 +26,11 @@ def build(explorable: Explorable) -> widgets.VBox:
     """The controls, the figure and the questions, wired to one another."""
     style = files("fpcourse").joinpath("assets", "views.css").read_text(encoding="utf8")
     picture = widgets.HTML()
+    identifier = f"fp-live-{next(_COUNTER)}"
     controls = [_control(control) for control in explorable.controls]
 
     def redraw(change=None) -> None:
-        picture.value = _frame_html(explorable, [control.index for control in controls])
+        picture.value = _frame_html(explorable, [control.index for control in controls], identifier)
 
     def reset(button=None) -> None:
         _set(controls, explorable.start, redraw)
@@ -43,7 +45,7 @@ def build(explorable: Explorable) -> widgets.VBox:
     return widgets.VBox([widgets.HTML(f"<style>{style}</style>"), *controls, widgets.HBox(row), picture, *tries])
 
 
-def _frame_html(explorable: Explorable, positions: list[int]) -> str:
+def _frame_html(explorable: Explorable, positions: list[int], identifier: str) -> str:
     """The frame, or the error that ``draw`` raised in its own words: a reader's change must not end silently."""
     try:
         view = explorable.view(positions)
@@ -51,7 +53,7 @@ def _frame_html(explorable: Explorable, positions: list[int]) -> str:
         text = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
         return f'<pre class="fp-error">{escape(text)}</pre>'
     try:
-        return page_html(view, _IDENTIFIER)
+        return page_html(view, identifier)
     finally:
         close(view)
 
@@ -59,7 +61,7 @@ def _frame_html(explorable: Explorable, positions: list[int]) -> str:
 def _control(control: Control) -> widgets.SelectionSlider | widgets.ToggleButtons:
     kind = widgets.SelectionSlider if control.is_slider else widgets.ToggleButtons
     return kind(
-        options=list(zip(control.texts, control.values, strict=True)),
+        options=[(text, at) for at, text in enumerate(control.texts)],
         index=control.start,
         description=control.label,
         style={"description_width": "initial"},

@@ -3,24 +3,26 @@
 import base64
 import gzip
 import json
-from collections import Counter
+import re
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import chain, count
 from typing import Any
 
 from fpcourse import views
 from fpcourse.explorables import Control, Explorable, Try
 from fpcourse.views import View, close, frame_data, values_script
 
-_NAMES: Counter[str] = Counter()
+_TAKEN: set[str] = set()
 
 
 def present(explorable: Explorable) -> None:
     """Put the explorable on the page."""
     name = explorable.draw.__name__.strip("_<>").replace("_", "-")
-    _NAMES[name] += 1
-    identifier = f"explore-{name}" + (f"-{_NAMES[name]}" if _NAMES[name] > 1 else "")
+    names = chain([f"explore-{name}"], (f"explore-{name}-{number}" for number in count(2)))
+    identifier = next(name for name in names if name not in _TAKEN)
+    _TAKEN.add(identifier)
     start = explorable.view(explorable.start)
     close(start)
     views._display({"text/html": page_html(explorable, identifier), "text/plain": repr(start)})
@@ -60,7 +62,7 @@ def packed(frames: list[dict[str, Any]]) -> str:
     numbers: dict[str, int] = {}
     coded = []
     for frame in frames:
-        pieces = frame["html"].replace("><", ">\n<").split("\n")
+        pieces = re.split(r"(?<=>)(?=<)", frame["html"])
         coded.append([numbers.setdefault(piece, len(numbers)) for piece in pieces])
     text = json.dumps(
         {
@@ -112,8 +114,8 @@ def _buttons_html(explorable: Explorable) -> str:
 
 def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
     positions = explorable.positions(attempt.state)
-    state = {c.label: c.texts[at] for c, at in zip(explorable.controls, positions, strict=True)}
-    shown = ", ".join(f"{label} {state[label]}" for label in state if _differs(explorable, label, state[label]))
+    chosen = zip(explorable.controls, positions, strict=True)
+    shown = ", ".join(f"{control.label} {control.texts[at]}" for control, at in chosen if at != control.start)
     guesses = "".join(f'<button type="button">{escape(guess)}</button>' for guess in attempt.guesses)
     return (
         f'<div class="fp-try" data-state="{json.dumps(positions, separators=(",", ":"))}">'
@@ -122,10 +124,6 @@ def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
         f'<p class="fp-guesses">{guesses}<button type="button" hidden>Skip</button></p>'
         f'<p class="fp-answer">{escape(attempt.answer)}</p></div>'
     )
-
-
-def _differs(explorable: Explorable, label: str, text: str) -> bool:
-    return any(c.label == label and c.texts[c.start] != text for c in explorable.controls)
 
 
 @cache

@@ -149,7 +149,9 @@ class Explorable:
     def positions(self, state: Mapping[str, Any]) -> tuple[int, ...]:
         """For each control the index of its value in ``state``, or of its start."""
         return tuple(
-            control.values.index(state[control.name]) if control.name in state else control.start
+            _position(control.name, control.values, state[control.name], "the state")
+            if control.name in state
+            else control.start
             for control in self.controls
         )
 
@@ -197,9 +199,10 @@ def _check_count(controls: Sequence[Control]) -> None:
 
 
 def _position(name: str, values: Sequence[Any], value: Any, what: str) -> int:
-    if value not in values:
-        raise ValueError(f"{what} sets {name!r} to {value!r}, which is not one of {list(values)}")
-    return list(values).index(value)
+    for at, known in enumerate(values):
+        if known == value and isinstance(known, bool) == isinstance(value, bool):  # True == 1
+            return at
+    raise ValueError(f"{what} sets {name!r} to {value!r}, which is not one of {list(values)}")
 
 
 def _value_text(value: Any) -> str:

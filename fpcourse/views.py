@@ -109,7 +109,9 @@ def show(content: Any, *, caption: str, alt: str, values: Mapping[str, Any] | No
         if static_build():
             _display({"text/html": page_html(view, f"fp-figure-{next(_COUNTER)}"), "text/plain": repr(view)})
         else:
-            _display({**fallback_picture(view), "text/plain": repr(view)})
+            for number, part in enumerate(view.parts):
+                picture = fallback_picture(View(part, caption, alt))
+                _display({**picture, "text/plain": caption if number else repr(view)})
             _display({"text/html": f"<p><em>{escape(caption)}</em></p>", "text/plain": caption})
     finally:
         close(view)
@@ -145,8 +147,8 @@ def frame_data(view: View, identifier: str) -> dict[str, Any]:
 
 
 def values_script(values: Mapping[str, Any]) -> str:
-    """The values as JSON that a test reads from the page; ``</`` must not end the script early."""
-    text = json.dumps(values).replace("</", "<\\/")
+    """The values as JSON that a test reads from the page; no ``<``, so that nothing can end the script early."""
+    text = json.dumps(values).replace("<", "\\u003c")
     return f'<script type="application/json" class="fp-values">{text}</script>'
 
 
@@ -191,12 +193,17 @@ def svg(figure: Figure, id_prefix: str) -> str:
 
 
 def _short_ids(text: str, prefix: str) -> str:
-    """Number the ids that something refers to, so that they are unique on the page; drop the others."""
-    used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    """Number the ids that some tag refers to, so that they are unique on the page; drop the others."""
+    tags = "".join(re.findall(r"<[^>]+>", text))
+    used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', tags))
     short = {name: f"{prefix}{number}" for number, name in enumerate(used)}
-    text = re.sub(r' id="([^"]*)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
-    text = re.sub(r'xlink:href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', text)
-    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", text)
+
+    def shorten(tag: re.Match) -> str:
+        text = re.sub(r' id="([^"]*)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", tag[0])
+        text = re.sub(r'xlink:href="(#?)([^"]+)"', lambda m: f'href="{m[1]}{short.get(m[2], m[2])}"', text)
+        return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", text)
+
+    return re.sub(r"<[^>]+>", shorten, text)
 
 
 def _themed_tag(tag: re.Match) -> str:

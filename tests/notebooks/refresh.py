@@ -1,0 +1,62 @@
+"""Run every notebook in place and normalise it: python tests/notebooks/refresh.py [NOTEBOOK ...]."""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without what differs from run to run or from machine to machine.
+
+    A widget view is dropped: it names a model that lives in one kernel. The picture beside it stays.
+    """
+    notebook = nbformat.from_dict(notebook)
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+            **{key: notebook.metadata[key] for key in ("myst",) if key in notebook.metadata},
+        }
+    )
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        for output in cell.outputs:
+            output.pop("transient", None)
+            if "execution_count" in output:
+                output.execution_count = count
+            if "data" in output:
+                output.data.pop(WIDGET_VIEW, None)
+                output.metadata = {}
+    return notebook
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as it stands in its file."""
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def refresh(path: Path) -> None:
+    """Execute one notebook and write it back normalised."""
+    # A committed output is what a reader's kernel shows, whatever the caller's environment.
+    os.environ.pop("FPCOURSE_STATIC", None)
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    path.write_text(text_of(normalised(notebook)), encoding="utf8")
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else NOTEBOOKS:
+        print(path)
+        refresh(path)
