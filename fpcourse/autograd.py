@@ -151,8 +151,9 @@ def autograd_graph(tensor: torch.Tensor, model: nn.Module | None = None) -> Auto
 
     Nothing is run and nothing changed: a save packed by ``torch.autograd.graph.saved_tensors_hooks`` is not
     unpacked, and counts only where it was packed into a tensor. Given the ``model``, leaves bear the dotted
-    names of its parameters. What a custom ``torch.autograd.Function`` hangs on its ``ctx`` without
-    ``save_for_backward`` is not seen.
+    names of its parameters. The number in ``x * 2`` is listed as torch keeps it, a tensor of shape ``()``;
+    saved tensor hooks are not shown it. What a custom ``torch.autograd.Function`` hangs on its ``ctx``
+    without ``save_for_backward`` is not seen.
 
     Raises:
         TypeError: ``tensor`` is not a tensor, or ``model`` not a ``torch.nn.Module``.
@@ -177,9 +178,7 @@ def autograd_graph(tensor: torch.Tensor, model: nn.Module | None = None) -> Auto
             index=index,
             name=function.name().rpartition("::")[-1],
             saved=tuple(storages.add(name, saved) for name, saved in saves),
-            leaf=None
-            if leaf is None
-            else Leaf(names.get(id(leaf)), tuple(leaf.shape), isinstance(leaf, nn.Parameter)),
+            leaf=None if leaf is None else Leaf(names.get(id(leaf)), tuple(leaf.shape), isinstance(leaf, nn.Parameter)),
             freed=freed,
         )
         for index, (function, leaf, (saves, freed)) in enumerate(zip(functions, leaves, found, strict=True))
@@ -193,8 +192,7 @@ def _why_no_graph(tensor: torch.Tensor) -> str:
     if tensor.requires_grad:
         return "it is a leaf, nothing was computed yet; pass what was computed from it"
     return (
-        "it was computed under torch.no_grad(), or detached, "
-        "or no input and no parameter behind it requires a gradient"
+        "it was computed under torch.no_grad(), or detached, or no input and no parameter behind it requires a gradient"
     )
 
 
@@ -278,9 +276,7 @@ class _Storages:
         )
 
     def counted(self) -> tuple[Storage, ...]:
-        return tuple(
-            Storage(_covered(spans), storage in self.of_parameters) for storage, spans in self.spans.items()
-        )
+        return tuple(Storage(_covered(spans), storage in self.of_parameters) for storage, spans in self.spans.items())
 
 
 def _storage_id(tensor: torch.Tensor) -> int:

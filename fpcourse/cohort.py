@@ -243,9 +243,7 @@ class Cohort(ShownAsTable):
             raise IndexError(f"no patient {i!r}: the cohort's patients are numbered 0 to {len(self.X) - 1}")
         rows = tuple(
             (feature.name, feature.unit, f"{value:.0f}", f"{standardised:z.2f}")
-            for feature, value, standardised in zip(
-                FEATURES, self.raw[i].tolist(), self.X[i].tolist(), strict=True
-            )
+            for feature, value, standardised in zip(FEATURES, self.raw[i].tolist(), self.X[i].tolist(), strict=True)
         )
         return Table(("feature", "unit", "value", "standardised"), rows, frozenset({"value", "standardised"}))
 
@@ -272,8 +270,7 @@ def patients(n: int = 512, seed: int = 0) -> Cohort:
     risk = torch.sigmoid(INTERCEPT + _logit(columns))
     raw = torch.stack([columns[feature.name] for feature in FEATURES], dim=1)  # (n, 20)
     mean, std = (
-        torch.tensor([getattr(feature, key) for feature in FEATURES], dtype=torch.float64)
-        for key in ("mean", "std")
+        torch.tensor([getattr(feature, key) for feature in FEATURES], dtype=torch.float64) for key in ("mean", "std")
     )
     return Cohort(
         X=((raw - mean) / std).float(),
@@ -313,9 +310,7 @@ def _columns(normal: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         latent = own * normal[source.name]
         for factor, load in source.loads.items():
             latent = latent + load * normal[factor]
-        columns[feature.name] = (
-            feature.low + feature.step * torch.bucketize(latent, feature.cuts(feature)).double()
-        )
+        columns[feature.name] = feature.low + feature.step * torch.bucketize(latent, feature.cuts(feature)).double()
     other_change = columns["medication_changed"] * columns["diabetes_medication"]
     columns["medication_changed"] = torch.maximum(columns["insulin_changed"], other_change)
     return columns

@@ -30,9 +30,7 @@ def present(explorable: Explorable) -> None:
 
 def page_html(explorable: Explorable, identifier: str) -> str:
     """The explorable as one element: the start frame as it stands, then everything else to move it."""
-    frames = {
-        positions: _frame(explorable.view(positions), identifier) for positions in explorable.all_positions()
-    }
+    frames = {positions: _frame(explorable.view(positions), identifier) for positions in explorable.all_positions()}
     start = frames[explorable.start]
     config = {
         "controls": [{"name": c.name, "texts": c.texts, "start": c.start} for c in explorable.controls],

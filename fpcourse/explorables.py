@@ -106,9 +106,7 @@ class Explorable:
         for what, names in (("start", start), ("labels", labels), ("play", [play] if play else [])):
             for name in names:
                 if name not in controls:
-                    raise ValueError(
-                        f"{what} names {name!r}, which is not a control; controls: {', '.join(controls)}"
-                    )
+                    raise ValueError(f"{what} names {name!r}, which is not a control; controls: {', '.join(controls)}")
         try:
             inspect.signature(draw).bind(**dict.fromkeys(controls))
         except TypeError as error:
@@ -135,9 +133,7 @@ class Explorable:
         values = {control.name: control.values for control in self.controls}
         for name, value in attempt.state.items():
             if name not in values:
-                raise ValueError(
-                    f"try {number} sets {name!r}, which is not a control; controls: {', '.join(values)}"
-                )
+                raise ValueError(f"try {number} sets {name!r}, which is not a control; controls: {', '.join(values)}")
             _position(name, values[name], value, f"try {number}")
         if len(attempt.guesses) < 2:
             raise ValueError(f"try {number} needs two or more guesses; got {list(attempt.guesses)}")

@@ -63,7 +63,5 @@ def mlp(widths: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) ->
 def _check_widths(widths: Sequence[int]) -> tuple[int, ...]:
     for width in widths:
         if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-            raise ValueError(
-                f"a layer width must be a positive whole number; got {width!r} in {tuple(widths)}"
-            )
+            raise ValueError(f"a layer width must be a positive whole number; got {width!r} in {tuple(widths)}")
     return tuple(widths)

@@ -152,13 +152,10 @@ def _measured(model: nn.Module, X: torch.Tensor, repeats: int, mode: str, contex
         found = output.dtype if isinstance(output, torch.Tensor) else type(output).__name__
         raise TypeError(f"the model must give one floating tensor, got {found}")
     random_state_used = not all(
-        torch.equal(before, generator.get_state())
-        for before, generator in zip(random_before, generators, strict=True)
+        torch.equal(before, generator.get_state()) for before, generator in zip(random_before, generators, strict=True)
     )
     changes = [
-        _largest_change(buffers_before[name], buffer)
-        for name, buffer in _statistics(model)
-        if name in buffers_before
+        _largest_change(buffers_before[name], buffer) for name, buffer in _statistics(model) if name in buffers_before
     ]
     graph = output.grad_fn is not None
     saved_bytes = autograd_graph(output).saved_bytes if graph else 0

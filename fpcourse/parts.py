@@ -72,8 +72,7 @@ class Listing:
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{'>' if number in self.active else ' '} {line}"
-            for number, line in enumerate(self.source.splitlines())
+            f"{'>' if number in self.active else ' '} {line}" for number, line in enumerate(self.source.splitlines())
         )
 
     def _repr_html_(self) -> str:

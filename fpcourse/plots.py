@@ -26,7 +26,7 @@ STYLE = {
     "legend.frameon": False,
     "text.parse_math": False,
 }
-WIDTH = 6.4  # inches, all figures
+WIDTH = 5.2  # inches, all figures: at this width the text stays legible on a phone
 MOST_NODES = 120
 
 
@@ -85,7 +85,7 @@ def parameters_and_activations(trace: Trace) -> Figure:
     }
     figure = Figure(figsize=(WIDTH, 0.27 * len(labels) + 0.7))
     panels = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.05, top=0.86, wspace=0.12)
+    figure.subplots_adjust(left=0.13, right=0.99, bottom=0.05, top=0.86, wspace=0.12)
     for axes, (title, values), colour in zip(panels, counts.items(), (FEATURES, HIDDEN), strict=True):
         axes.barh(labels, values, color=colour, height=0.62)
         most = max(1, *values)
@@ -99,20 +99,14 @@ def parameters_and_activations(trace: Trace) -> Figure:
 
 
 @matplotlib.rc_context(STYLE)
-def bytes_against_batch(
-    batch_sizes: Sequence[int], activation_bytes: Sequence[int], parameter_bytes: int
-) -> Figure:
+def bytes_against_batch(batch_sizes: Sequence[int], activation_bytes: Sequence[int], parameter_bytes: int) -> Figure:
     """The bytes of all layers' outputs, which grow with the batch, against those of the parameters."""
-    figure, axes = _one_axes(height=2.7, left=0.13, right=0.97, bottom=0.19, top=0.95)
+    figure, axes = _one_axes(height=2.7, left=0.15, right=0.97, bottom=0.19, top=0.95)
     axes.plot(batch_sizes, activation_bytes, color=HIDDEN, marker="o", label="activations")
-    axes.plot(
-        batch_sizes, [parameter_bytes] * len(batch_sizes), color=FEATURES, linestyle="--", label="parameters"
-    )
+    axes.plot(batch_sizes, [parameter_bytes] * len(batch_sizes), color=FEATURES, linestyle="--", label="parameters")
     axes.set(xscale="log", yscale="log", xlabel="batch size")
     axes.set_xticks(batch_sizes, [f"{size:,}" for size in batch_sizes])
-    axes.set_yticks(
-        *_powers_of_ten(min(*activation_bytes, parameter_bytes), max(*activation_bytes, parameter_bytes))
-    )
+    axes.set_yticks(*_powers_of_ten(min(*activation_bytes, parameter_bytes), max(*activation_bytes, parameter_bytes)))
     axes.minorticks_off()
     axes.legend(loc="upper left")
     return figure
@@ -131,7 +125,7 @@ def unit_values(values: torch.Tensor, limit: float) -> Figure:
         raise ValueError(f"values must be (batch, units); got shape {tuple(values.shape)}")
     rows = values.detach().numpy()
     edges = np.arange(rows.shape[1] + 1) - 0.5
-    figure, axes = _one_axes(height=1.75, left=0.09, right=0.98, bottom=0.27, top=0.97)
+    figure, axes = _one_axes(height=1.75, left=0.11, right=0.98, bottom=0.27, top=0.97)
     axes.stairs(rows.max(0), edges, baseline=rows.min(0), fill=True, color=BATCH, alpha=0.3)
     axes.stairs(rows[0], edges, color=HIDDEN, linewidth=1.6)
     axes.axhline(0, color=MUTED, linewidth=0.8)
@@ -154,11 +148,12 @@ def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top:
         raise ValueError("no activations to draw")
     figure = Figure(figsize=(WIDTH, 1.9))
     panels = figure.subplots(1, len(activations), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.24, top=0.86, wspace=0.12)
+    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.24, top=0.86, wspace=0.12)
     for axes, (label, tensor) in zip(panels, activations.items(), strict=True):
         counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=(-limit, limit))
         axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)
         axes.set(title=label, xlim=(-limit, limit), ylim=(0, top), xlabel="value")
+        axes.set_xticks([-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
     panels[0].set_ylabel("share")
     return figure
 
@@ -170,12 +165,10 @@ def training_step() -> Figure:
     axes.set(xlim=(0, 8), ylim=(0, 1.6))
     axes.axis("off")
     arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
-    for at, text in enumerate(("forward pass", "loss", "backward pass", "optimiser step")):
+    for at, text in enumerate(("forward\npass", "loss", "backward\npass", "optimiser\nstep")):
         lit = at == 0
         axes.add_patch(Rectangle((2 * at + 0.1, 0.75), 1.6, 0.7, facecolor=BATCH, alpha=0.3 if lit else 0))
-        axes.add_patch(
-            Rectangle((2 * at + 0.1, 0.75), 1.6, 0.7, facecolor="none", edgecolor=BATCH if lit else MUTED)
-        )
+        axes.add_patch(Rectangle((2 * at + 0.1, 0.75), 1.6, 0.7, facecolor="none", edgecolor=BATCH if lit else MUTED))
         axes.text(2 * at + 0.9, 1.1, text, ha="center", va="center", weight="bold" if lit else "normal")
         if at < 3:
             axes.annotate("", (2 * at + 2.1, 1.1), (2 * at + 1.7, 1.1), arrowprops=arrow)

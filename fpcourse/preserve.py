@@ -74,9 +74,7 @@ def _put_back(held: dict, contents: dict) -> None:
 
 def _own_dictionaries(module: nn.Module) -> list[dict]:
     """The dictionaries in which nn.Module keeps parameters, buffers, submodules and hooks."""
-    return [
-        value for key, value in module.__dict__.items() if key.startswith("_") and isinstance(value, dict)
-    ]
+    return [value for key, value in module.__dict__.items() if key.startswith("_") and isinstance(value, dict)]
 
 
 @contextmanager

@@ -171,9 +171,7 @@ class _Running:
                 if isinstance(output, torch.Tensor)
                 else f"a {type(output).__name__}"
             )
-            raise ValueError(
-                f"{self.label} gives {found}, not one floating tensor (batch, ...); name other layers"
-            )
+            raise ValueError(f"{self.label} gives {found}, not one floating tensor (batch, ...); name other layers")
         shape = tuple(output.shape[1:])
         if self.count == 0:
             self.shape = shape

@@ -238,9 +238,7 @@ class Captured(Mapping):
     def __getitem__(self, label: str) -> Any:
         outputs = self._by_label()
         if label not in outputs:
-            raise KeyError(
-                f"nothing captured under {label!r}; captured so far: {', '.join(outputs) or 'nothing'}"
-            )
+            raise KeyError(f"nothing captured under {label!r}; captured so far: {', '.join(outputs) or 'nothing'}")
         return outputs[label]
 
     def __iter__(self) -> Iterator[str]:
@@ -289,16 +287,13 @@ class _Recorder:
         with ExitStack() as stack:
             for name, module in self.model.named_modules():
                 before, after = self._hooks_for(name, module)
-                stack.callback(
-                    module.register_forward_pre_hook(before, prepend=True, with_kwargs=True).remove
-                )
+                stack.callback(module.register_forward_pre_hook(before, prepend=True, with_kwargs=True).remove)
                 stack.callback(module.register_forward_hook(after, with_kwargs=True, always_call=True).remove)
             yield
 
     def _hooks_for(self, name: str, module: nn.Module):
         counts = {
-            flag: sum(p.numel() for p in module.parameters(False) if p.requires_grad is flag)
-            for flag in (True, False)
+            flag: sum(p.numel() for p in module.parameters(False) if p.requires_grad is flag) for flag in (True, False)
         }
 
         def before(module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -331,8 +326,7 @@ class _Recorder:
             # always_call also runs this hook when forward raised: then a new exception is being handled.
             if sys.exception() is entry.pop("error"):
                 entry["output"] = [
-                    (tuple(t.shape), str(t.dtype).removeprefix("torch."), t.nbytes)
-                    for t in _tensors_in(output)
+                    (tuple(t.shape), str(t.dtype).removeprefix("torch."), t.nbytes) for t in _tensors_in(output)
                 ]
                 self.last_completed = entry
                 if not self.open:
@@ -395,9 +389,7 @@ def _expectation(module: nn.Module) -> str:
     if isinstance(module, nn.Linear):
         return f"; it expects a last axis of {module.in_features}"
     if isinstance(module, nn.BatchNorm1d) and module.training:
-        return (
-            f"; in train mode it expects more than one value for each of its {module.num_features} features"
-        )
+        return f"; in train mode it expects more than one value for each of its {module.num_features} features"
     return ""
 
 
@@ -455,6 +447,4 @@ def _map_tensors(function: Callable[[torch.Tensor], torch.Tensor], value: Any) -
 
 
 def _shapes_text(shapes: Sequence[Shape]) -> str:
-    return ", ".join(
-        "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")" for shape in shapes
-    )
+    return ", ".join("(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")" for shape in shapes)

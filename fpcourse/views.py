@@ -89,9 +89,7 @@ class ErrorText:
         )
 
 
-def failed(
-    error: BaseException, content: Any = (), caption: str | None = None, values: Mapping | None = None
-) -> View:
+def failed(error: BaseException, content: Any = (), caption: str | None = None, values: Mapping | None = None) -> View:
     """The view of an error that is the lesson: its own text, marked as an error, above ``content``.
 
     ``caption`` says what the reader should take from it; by default it names the error.
@@ -133,17 +131,15 @@ def page_html(view: View, identifier: str) -> str:
 
 def frame_data(view: View, identifier: str) -> dict[str, Any]:
     """The view taken apart for a page: the HTML of its parts, its caption and its values."""
-    return {
-        "html": "".join(
-            f'<div class="fp-picture" role="img" aria-label="{escape(view.alt)}">'
-            f"{svg(part, f'{identifier}-{number}-')}</div>"
-            if isinstance(part, Figure)
-            else part._repr_html_()
-            for number, part in enumerate(view.parts)
-        ),
-        "caption": view.caption,
-        "values": view.values,
-    }
+    pieces = []
+    for is_picture, parts in itertools.groupby(enumerate(view.parts), lambda part: isinstance(part[1], Figure)):
+        if is_picture:
+            # Figures that follow one another are one picture: the alt text is read out once.
+            drawn = "".join(svg(figure, f"{identifier}-{number}-") for number, figure in parts)
+            pieces.append(f'<div class="fp-picture" role="img" aria-label="{escape(view.alt)}">{drawn}</div>')
+        else:
+            pieces += [part._repr_html_() for _, part in parts]
+    return {"html": "".join(pieces), "caption": view.caption, "values": view.values}
 
 
 def values_script(values: Mapping[str, Any]) -> str:
@@ -177,9 +173,7 @@ def svg(figure: Figure, id_prefix: str) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     # Matplotlib's style rule for every element would leak into the page: the root passes it on instead.
-    text = re.sub(
-        r"<defs>\s*<style.*?</style>\s*</defs>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.S
-    )
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.S)
     view_box = re.search(r'viewBox="([^"]*)"', text)[1]
     text = re.sub(
         r"<svg[^>]*>",
@@ -219,9 +213,7 @@ def _themed_tag(tag: re.Match) -> str:
 
 
 def _short_numbers(attribute: re.Match) -> str:
-    value = re.sub(
-        r"-?\d+\.\d\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), " ".join(attribute[2].split())
-    )
+    value = re.sub(r"-?\d+\.\d\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), " ".join(attribute[2].split()))
     return f' {attribute[1]}="{value}"'
 
 

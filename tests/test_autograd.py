@@ -78,6 +78,7 @@ def test_what_operations_save():
     assert saves(x.relu()) == saves(x.sigmoid()) == saves(x.tanh()) == saves(x.exp()) == ["result"]
     assert saves(nn.functional.gelu(x)) == saves(nn.functional.silu(x)) == ["self"]
     assert saves(x[[0, 1]]) == ["indices[0]"]
+    assert [(s.name, s.shape, s.bytes) for s in autograd_graph(x * 2).saved] == [("other", (), 8)]
 
 
 def test_without_a_model_leaves_have_no_names_and_inputs_are_no_parameters():
@@ -143,9 +144,7 @@ def test_equals_saved_tensors_hooks(layers, frozen, batch, width, training):
     assert graph.activation_bytes == graph.saved_bytes - graph.parameter_bytes
     assert graph.saved_bytes_per_save == sum(t.nbytes for t in kept)
     # Empty saves (a BatchNorm's in eval mode) have no address to count them by.
-    assert sum(storage.bytes > 0 for storage in graph.storages) == sum(
-        size > 0 for size in per_storage.values()
-    )
+    assert sum(storage.bytes > 0 for storage in graph.storages) == sum(size > 0 for size in per_storage.values())
     del output
 
 
@@ -160,9 +159,7 @@ def test_a_storage_counts_the_bytes_that_its_saves_span_once(slices):
     views = [data[min(pair) : max(pair)] for pair in slices]
     graph = autograd_graph(sum((w * view).sum() for view in views))
     # w is saved only if the view needs a gradient, so all saves are views of data.
-    addresses = {
-        address for v in views for address in range(v.data_ptr(), v.data_ptr() + v.nbytes) if v.nbytes
-    }
+    addresses = {address for v in views for address in range(v.data_ptr(), v.data_ptr() + v.nbytes) if v.nbytes}
     assert graph.saved_bytes == len(addresses)
     assert graph.saved_bytes_per_save == sum(view.nbytes for view in views)
     assert len(graph.storages) == 1
@@ -185,6 +182,7 @@ def test_empty_and_meta_tensors_do_not_share_a_storage():
     assert (graph.saved_bytes, len(graph.storages)) == (51_200, 3)
     a, b = (torch.empty(0, 3, requires_grad=True) for _ in range(2))
     assert len(autograd_graph(torch.cat([a.exp(), b.exp()])).storages) == 2
+    assert autograd_graph(torch.empty(5, 0, requires_grad=True).exp()).saved_bytes == 0
 
 
 def test_a_frozen_weight_is_a_parameter_also_without_the_model():
@@ -196,6 +194,8 @@ def test_a_frozen_weight_is_a_parameter_also_without_the_model():
     model.weight = detached
     y = torch.ones(3, requires_grad=True) * detached.detach()
     assert [autograd_graph(y, m).parameter_bytes for m in (None, model)] == [0, 12]
+    # Without the model, a parameter that is a leaf of the graph is known all the same.
+    assert autograd_graph(detached * detached.detach()).parameter_bytes == 12
 
 
 # --- depth

@@ -272,9 +272,7 @@ def test_seed_must_be_a_whole_number_of_32_bits(seed):
 
 def test_repr_counts_the_patients_and_the_readmitted():
     cohort = patients(512)
-    assert (
-        repr(cohort) == f"Cohort(512 made-up patients, 20 features, {cohort.y.sum() / 5.12:.1f} % readmitted)"
-    )
+    assert repr(cohort) == f"Cohort(512 made-up patients, 20 features, {cohort.y.sum() / 5.12:.1f} % readmitted)"
     assert repr(patients(1)).startswith("Cohort(1 made-up patient, 20 features, ")
 
 

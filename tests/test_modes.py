@@ -143,9 +143,7 @@ def test_random_state_is_used_in_train_mode_also_without_gradients(rows):
 def test_an_mlp_has_no_modes():
     report = mode_report(mlp([64, 256, 10]), torch.randn(32, 64), repeats=2)
     assert [row.saved_bytes for row in report] == [51_200, 0, 0, 51_200, 0, 0]
-    assert {(row.output_spread, row.statistics_moved, row.random_state_used) for row in report} == {
-        (0.0, 0.0, False)
-    }
+    assert {(row.output_spread, row.statistics_moved, row.random_state_used) for row in report} == {(0.0, 0.0, False)}
 
 
 def test_the_three_effects_come_from_different_layers():

@@ -25,8 +25,7 @@ def state_of(model):
     def contents(held):
         """Keys in order and identities; two dictionaries deep, as nn.Module's own are."""
         return [
-            (key, identity(value), contents(value) if isinstance(value, dict) else None)
-            for key, value in held.items()
+            (key, identity(value), contents(value) if isinstance(value, dict) else None) for key, value in held.items()
         ]
 
     for module in model.modules():

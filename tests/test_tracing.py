@@ -45,10 +45,7 @@ def state_of(model):
     numpy_state = np.random.get_state()
     return (
         {name: value.tolist() for name, value in model.state_dict().items()},
-        [
-            (module.training, len(module._forward_hooks), len(module._forward_pre_hooks))
-            for module in model.modules()
-        ],
+        [(module.training, len(module._forward_hooks), len(module._forward_pre_hooks)) for module in model.modules()],
         [len(module._forward_hooks_always_called) for module in model.modules()],
         [(p.requires_grad, None if p.grad is None else p.grad.tolist()) for p in model.parameters()],
         random.getstate(),
@@ -92,8 +89,7 @@ def as_rows(calls):
 def test_clinical_mlp_has_these_eight_calls():
     calls = trace(ClinicalMLP(), torch.randn(16, 20))
     assert [
-        (call.name, call.label, call.type, *call.input_shapes, *call.output_shapes, call.parameters)
-        for call in calls
+        (call.name, call.label, call.type, *call.input_shapes, *call.output_shapes, call.parameters) for call in calls
     ] == [
         ("layer1", "layer1", "Linear", (16, 20), (16, 64), 1344),
         ("bn1", "bn1", "BatchNorm1d", (16, 64), (16, 64), 128),
@@ -137,9 +133,7 @@ def test_random_models_agree_with_plain_hooks(model, batch, training, data):
     modules = list(model.modules())
     for module in data.draw(st.lists(st.sampled_from(modules), max_size=2)):
         if isinstance(module, nn.Sequential):  # a module that runs again elsewhere
-            module.append(
-                data.draw(st.sampled_from([m for m in modules if not list(m.children())] or [nn.ReLU()]))
-            )
+            module.append(data.draw(st.sampled_from([m for m in modules if not list(m.children())] or [nn.ReLU()])))
     x = torch.randn(batch, 4)
     before = state_of(model)
     result = trace(model, x)
@@ -154,9 +148,7 @@ def test_random_models_agree_with_plain_hooks(model, batch, training, data):
 
 def test_labels_number_only_what_ran_twice():
     shared = nn.ReLU()
-    model = nn.Sequential(
-        OrderedDict(a=shared, b=nn.Tanh(), c=shared, d=nn.Sequential(OrderedDict(e=nn.ReLU())))
-    )
+    model = nn.Sequential(OrderedDict(a=shared, b=nn.Tanh(), c=shared, d=nn.Sequential(OrderedDict(e=nn.ReLU()))))
     result = trace(model, torch.ones(2))
     assert [call.label for call in result] == ["a:1", "b", "a:2", "d.e"]
     assert [call.label for call in result.calls] == ["Sequential", "a:1", "b", "a:2", "d", "d.e"]
@@ -271,9 +263,7 @@ def test_the_forward_runs_in_the_readers_grad_mode():
 
 def test_own_hooks_run_and_stay():
     model, ran = ClinicalMLP(), []
-    model.relu.register_forward_hook(
-        lambda module, args, out: ran.append("after") or out[:, :1].expand_as(out)
-    )
+    model.relu.register_forward_hook(lambda module, args, out: ran.append("after") or out[:, :1].expand_as(out))
     model.relu.register_forward_pre_hook(lambda module, args: ran.append("before"))
     model.drop.register_forward_hook(lambda module, args, out: out[:3])
     x = torch.randn(4, 20)
@@ -411,9 +401,7 @@ def test_called_with_no_tensor():
 
 
 def test_the_innermost_module_of_a_nested_failure():
-    model = nn.Sequential(
-        nn.Sequential(nn.Linear(4, 3), nn.ReLU()), nn.Sequential(nn.ReLU(), nn.Linear(2, 2))
-    )
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
     note, partial = note_of(model, torch.ones(1, 4))
     assert note.startswith("in 1.1 (Linear(") and note.endswith("worked: 1.0")
     assert [call.label for call in partial.calls] == ["0", "0.0", "0.1", "1.0"]

@@ -1,0 +1,71 @@
+"""A fresh build of the book, and a real browser to read it with."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from built_book import HTML, ROOT
+from playwright.sync_api import Error, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    # Nothing outside the book can be reached, as on a train.
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of the built book, brought up to date first: in seconds when nothing has changed."""
+    build = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going", ROOT]
+    done = subprocess.run(build, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The Chromium or Chrome of this machine, else Playwright's own."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        except Error as error:
+            pytest.fail(
+                "no Chromium or Chrome found, and Playwright has none of its own; install one, for example with "
+                f"`{sys.executable} -m playwright install chromium`\n{error}",
+                pytrace=False,
+            )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, html):
+    """A page that records what it asked for and what went wrong."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.requests, page.errors = [], []
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.open_page = lambda path: _open(page, html, path)
+    yield page
+    context.close()
+
+
+def _open(page, html: Path, path: str) -> None:
+    name, _, state = path.partition("#")
+    page.goto((html / name).as_uri() + (f"#{state}" if state else ""))
+    # An explorable is ready when its controls are shown.
+    page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")

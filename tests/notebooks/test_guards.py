@@ -1,0 +1,191 @@
+"""What nbval does not see: that outputs are there, that they are tidy, and that the prose agrees with them."""
+
+import ast
+import re
+import sys
+
+import nbformat
+import pytest
+from refresh import NOTEBOOKS, normalised, text_of
+
+IDS = [path.stem for path in NOTEBOOKS]
+WORDS_ON_THE_MAIN_PATH = 1500
+NUMBER = re.compile(r"(?<![\w.,])[−-]?\d[\d,]*(?:\.\d+)?")
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts_of_outputs(cell):
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            yield output.text
+        for mime, data in output.get("data", {}).items():
+            if mime.startswith("text/"):
+                yield data
+
+
+def shows_something(source: str) -> bool:
+    """Whether running this cell must leave an output: it prints, shows, or ends in an expression."""
+    tree = ast.parse(source)
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    return bool(called & {"print", "show", "explore"}) or isinstance(tree.body[-1], ast.Expr)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=IDS)
+def notebook(request):
+    return read(request.param)
+
+
+def test_there_are_notebooks():
+    assert len(NOTEBOOKS) >= 2
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_notebook_is_normalised(path):
+    assert path.read_text(encoding="utf8") == text_of(normalised(read(path)))
+
+
+def test_every_cell_that_shows_something_has_its_output(notebook):
+    for cell in code_cells(notebook):
+        assert cell.execution_count, f"{cell.id} was not run"
+        has_output = any(text.strip() for text in texts_of_outputs(cell))
+        assert has_output == shows_something(cell.source), cell.id
+
+
+def test_no_error_no_warning_and_no_path(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", cell.id
+        for text in texts_of_outputs(cell):
+            assert not re.search(
+                r"Traceback|(?<![\w<])/(home|root|work|tmp|usr|Users)/|[A-Z]:\\\\| at 0x[0-9a-f]+", text
+            ), cell.id
+
+
+def test_no_widget_state_and_a_picture_beside_each_view(notebook):
+    assert "widgets" not in notebook.metadata
+    for cell in code_cells(notebook):
+        calls = len(re.findall(r"^(?:show|explore)\(", cell.source, flags=re.M))
+        pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        assert len(pictures) == calls, cell.id
+        for picture in pictures:
+            assert "\n" in picture.data["text/plain"] or "values" not in cell.source, (
+                f"{cell.id}: no numbers beside the picture"
+            )
+
+
+def test_only_the_courses_own_imports(notebook):
+    allowed = {"torch", "fpcourse", "matplotlib"} | sys.stdlib_module_names
+    for cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= allowed, cell.id
+
+
+def sections(notebook):
+    """The notebook cut at its headings: for each its title, its prose and its code cells."""
+    title, prose, code = "", [], []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for block in re.split(r"(?m)^(?=#{1,3} )", cell.source):
+                if block.startswith("#"):
+                    if title or prose or code:
+                        yield title, "\n".join(prose), code
+                    title, prose, code = block.splitlines()[0].lstrip("# "), [], []
+                    block = "\n".join(block.splitlines()[1:])
+                prose.append(block)
+        else:
+            code.append(cell)
+    yield title, "\n".join(prose), code
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of a text as they are written, without thousands separators and with a plain minus."""
+    text = re.sub(r"(?<=\d)_(?=\d)", "", text)
+    return {match.replace(",", "").replace("−", "-").rstrip(".") for match in NUMBER.findall(text)}
+
+
+def plain_prose(markdown: str) -> str:
+    """Prose without code, links' targets, tags and the line of minutes."""
+    markdown = re.sub(r"(?m)^\*\d+ minutes.*$|^\|.*\|$|^ {4}.*$|^\d\. ", "", markdown)
+    return re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]+>|torch \d\.\d+|et al\. \d{4}", " ", markdown)
+
+
+def test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook):
+    """A number of two digits or more is an output of its section, or in an assertion or argument there."""
+    loose = []
+    for title, prose, code in sections(notebook):
+        backed = numbers(
+            "\n".join([cell.source for cell in code] + [text for cell in code for text in texts_of_outputs(cell)])
+        )
+        for number in numbers(plain_prose(prose)):
+            if (
+                len(number.strip("-").replace(".", "")) > 1
+                and number not in backed
+                and number.lstrip("-") not in backed
+            ):
+                loose.append(f"{title}: {number}")
+    assert loose == []
+
+
+def main_path(notebook) -> str:
+    return "\n".join(plain_prose(prose) for title, prose, _ in sections(notebook) if not title.startswith("Go deeper"))
+
+
+def test_main_path_is_short(notebook):
+    words = re.findall(r"[A-Za-z][\w'’-]*", main_path(notebook))
+    assert len(words) <= WORDS_ON_THE_MAIN_PATH
+
+
+def test_the_minutes_add_up(notebook):
+    """A chapter's header gives the minutes of its "Go deeper" sections, and each of these gives its own."""
+    deeper = [int(m[1]) for title, *_ in sections(notebook) if (m := re.match(r"Go deeper: .*\((\d+) min\)", title))]
+    assert len(deeper) == sum(title.startswith("Go deeper") for title, *_ in sections(notebook))
+    if deeper:
+        header = re.search(r"\*\d+ minutes on the main path; (\d+) more", notebook.cells[0].source)
+        assert int(header[1]) == sum(deeper)
+
+
+PATIENT = {"first unit of layer1": "0.104", "logit": "-0.160", "probability": "0.460"}
+
+
+def test_the_patients_three_numbers_are_those_of_plain_torch_on_every_page(notebook):
+    import torch
+    from expected import forward, layers
+
+    from fpcourse import patients
+
+    torch.manual_seed(0)
+    out = forward(layers(), patients(16, seed=0).X, train=False)
+    truth = (out["layer1"][0, 0], out["layer3"][0, 0], torch.sigmoid(out["layer3"][0, 0]))
+    assert [f"{value:.3f}" for value in truth] == list(PATIENT.values())
+    outputs = "\n".join(text for cell in code_cells(notebook) for text in texts_of_outputs(cell))
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown").replace("−", "-")
+    for number in PATIENT.values():
+        assert number in outputs and number in prose
+
+
+@pytest.mark.parametrize("word", ["simply", "just", "obviously", "best", "the only", "no other", "TODO", "FIXME"])
+def test_no_word_that_a_reader_trips_over(notebook, word):
+    assert not re.search(rf"\b{word}\b", main_path(notebook), flags=re.I)
+
+
+def test_a_broken_notebook_is_noticed():
+    """The guards themselves: each fails on a notebook with the fault it looks for."""
+    cell = nbformat.v4.new_code_cell("print(1)", id="a")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A\nIt is 1,234.", id="b"), cell])
+    with pytest.raises(AssertionError):
+        test_every_cell_that_shows_something_has_its_output(notebook)
+    with pytest.raises(AssertionError):
+        test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook)
+    notebook.metadata["widgets"] = {}
+    with pytest.raises(AssertionError):
+        test_no_widget_state_and_a_picture_beside_each_view(notebook)
