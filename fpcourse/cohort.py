@@ -1,11 +1,12 @@
 """patients: the made-up cohort that the chapters use, shaped like a public readmission data set.
 
-The margins (mean, standard deviation, range, counts) in ``FEATURES`` are published ones. They describe all
-101,766 encounters of "Diabetes 130-US Hospitals for Years 1999-2008" (UCI Machine Learning Repository, data
-set 296, doi:10.24432/C5230J), not the 69,984 that its paper kept: Strack et al., "Impact of HbA1c Measurement
-on Hospital Readmission Rates", BioMed Research International, 2014, article 781670. So does the share
-readmitted within 30 days, 11,357 of 101,766 (11.16 %). Each feature can be read off a row of the set's
-``diabetic_data.csv``; the comment beside it says how.
+The margins (mean, standard deviation, range, counts) in ``FEATURES`` follow those published on "Diabetes
+130-US Hospitals for Years 1999-2008" (UCI Machine Learning Repository, data set 296, doi:10.24432/C5230J).
+They describe all 101,766 encounters, not the 69,984 that its paper kept: Strack et al., "Impact of HbA1c
+Measurement on Hospital Readmission Rates", BioMed Research International, 2014, article 781670. So does the
+share readmitted within 30 days, 11,357 of 101,766 (11.16 %). Four shares could not be held against a published
+table and await the data itself: discharged_home, circulatory_diagnosis, a1c_high, glucose_high. Each feature
+can be read off a row of the set's ``diabetic_data.csv``; the comment beside it says how.
 
 How features go together (``loads``) is chosen by hand, to come near the correlations of the real counts.
 How they bear on the risk (``_logit``) is invented; that earlier inpatient stays lead it is what models of the

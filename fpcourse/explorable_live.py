@@ -1,14 +1,14 @@
 """An explorable under a kernel: core ipywidgets that call ``draw`` again at each change."""
 
 import itertools
+from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
 
 import ipywidgets as widgets
 
 from fpcourse import views
-from fpcourse.explorables import Control, Explorable, Try
-from fpcourse.views import close, fallback_picture, page_html
+from fpcourse.explorables import COVERED, Control, Explorable, Try
+from fpcourse.views import asset, close, fallback_picture, page_html
 
 _COUNTER = itertools.count(1)
 
@@ -16,33 +16,99 @@ _COUNTER = itertools.count(1)
 def present(explorable: Explorable) -> None:
     """Show the explorable; beside the widget stands a picture of the start frame, for where no widget is shown."""
     start = explorable.view(explorable.start)
-    box = build(explorable)
-    bundle = box._repr_mimebundle_()
+    bundle = Panel(explorable).box._repr_mimebundle_()
     views._display({**bundle, **fallback_picture(start), "text/plain": repr(start)})
     close(start)
 
 
-def build(explorable: Explorable) -> widgets.VBox:
-    """The controls, the figure and the questions, wired to one another."""
-    style = files("fpcourse").joinpath("assets", "views.css").read_text(encoding="utf8")
-    picture = widgets.HTML()
-    identifier = f"fp-live-{next(_COUNTER)}"
-    controls = [_control(control) for control in explorable.controls]
+class Panel:
+    """The widgets of one explorable, wired to one another; ``box`` holds them all."""
 
-    def redraw(change=None) -> None:
-        picture.value = _frame_html(explorable, [control.index for control in controls], identifier)
+    def __init__(self, explorable: Explorable):
+        self.explorable = explorable
+        self.identifier = f"fp-live-{next(_COUNTER)}"
+        self.picture = widgets.HTML()
+        self.cover = widgets.HTML(f"<p><b>{COVERED}</b></p>", layout={"display": "none"})
+        self.controls = [_control(control) for control in explorable.controls]
+        for control in self.controls:
+            control.observe(self.redraw, names="index")
+        self.guess_rows: list[widgets.HBox] = []
+        tries = [self._try(attempt) for attempt in explorable.tries]
+        reset = _button("Reset", self.reset)
+        style = widgets.HTML(f"<style>{asset('views.css')}</style>")
+        row = widgets.HBox([*self._play(), reset])
+        self.box = widgets.VBox([style, *self.controls, row, self.cover, self.picture, *tries])
+        self.move(explorable.start)
 
-    def reset(button=None) -> None:
-        _set(controls, explorable.start, redraw)
+    def move(self, positions: Sequence[int]) -> None:
+        """Set all controls, then draw once."""
+        for control in self.controls:
+            control.unobserve(self.redraw, names="index")
+        for control, at in zip(self.controls, positions, strict=True):
+            control.index = at
+        for control in self.controls:
+            control.observe(self.redraw, names="index")
+        self.redraw()
 
-    for control in controls:
-        control.observe(redraw, names="index")
-    redraw()
-    button = widgets.Button(description="Reset")
-    button.on_click(reset)
-    row = [*_play(explorable, controls), button]
-    tries = [_try(explorable, attempt, controls, picture, redraw) for attempt in explorable.tries]
-    return widgets.VBox([widgets.HTML(f"<style>{style}</style>"), *controls, widgets.HBox(row), picture, *tries])
+    def redraw(self, change: dict | None = None) -> None:
+        """Draw the combination that the controls are at."""
+        self.picture.value = _frame_html(self.explorable, [c.index for c in self.controls], self.identifier)
+
+    def reset(self) -> None:
+        """Back to the start frame, uncovered."""
+        self.uncover()
+        self.move(self.explorable.start)
+
+    def uncover(self) -> None:
+        """Show the figure and close the question that covered it."""
+        self.picture.layout.visibility = "visible"
+        for hidden in (self.cover, *self.guess_rows):
+            hidden.layout.display = "none"
+
+    def _play(self) -> list[widgets.Widget]:
+        if self.explorable.play is None:
+            return []
+        names = [control.name for control in self.explorable.controls]
+        control = self.controls[names.index(self.explorable.play)]
+        last = len(control.options) - 1
+        player = widgets.Play(min=0, max=last, value=control.index, interval=1200)
+        widgets.link((player, "value"), (control, "index"))
+
+        def step(by: int) -> None:
+            player.value = min(max(player.value + by, 0), last)
+
+        return [_button("Step back", lambda: step(-1)), _button("Step forward", lambda: step(1)), player]
+
+    def _try(self, attempt: Try) -> widgets.VBox:
+        """The question; the figure is covered from the moment its state is set until a guess or a skip."""
+        positions = self.explorable.positions(attempt.state)
+        question = widgets.HTML(f"<p>{escape(attempt.question)}</p>")
+        answer = widgets.HTML(f"<p>{escape(attempt.answer)}</p>", layout={"display": "none"})
+
+        def ask() -> None:
+            self.uncover()
+            answer.layout.display = "none"
+            self.picture.layout.visibility = "hidden"
+            self.cover.layout.display = row.layout.display = ""
+            self.move(positions)
+
+        def reveal() -> None:
+            self.uncover()
+            answer.layout.display = ""
+
+        row = widgets.HBox(
+            [_button(text, reveal) for text in (*attempt.guesses, "Skip")],
+            layout={"display": "none", "flex_flow": "row wrap"},
+        )
+        self.guess_rows.append(row)
+        begin = _button(f"Try this: {self.explorable.changes(positions)}", ask)
+        return widgets.VBox([begin, question, row, answer])
+
+
+def _button(text: str, action: Callable[[], None]) -> widgets.Button:
+    button = widgets.Button(description=text, layout={"width": "auto"})
+    button.on_click(lambda _: action())
+    return button
 
 
 def _frame_html(explorable: Explorable, positions: list[int], identifier: str) -> str:
@@ -66,54 +132,3 @@ def _control(control: Control) -> widgets.SelectionSlider | widgets.ToggleButton
         description=control.label,
         style={"description_width": "initial"},
     )
-
-
-def _set(controls: list, positions: tuple[int, ...], redraw) -> None:
-    """Move all controls, then draw once."""
-    for control in controls:
-        control.unobserve(redraw, names="index")
-    for control, at in zip(controls, positions, strict=True):
-        control.index = at
-    for control in controls:
-        control.observe(redraw, names="index")
-    redraw()
-
-
-def _play(explorable: Explorable, controls: list) -> list[widgets.Widget]:
-    if explorable.play is None:
-        return []
-    at = next(i for i, control in enumerate(explorable.controls) if control.name == explorable.play)
-    last = len(explorable.controls[at].values) - 1
-    player = widgets.Play(min=0, max=last, value=controls[at].index, interval=1200)
-    widgets.link((player, "value"), (controls[at], "index"))
-    buttons = []
-    for text, by in (("Step back", -1), ("Step forward", 1)):
-        button = widgets.Button(description=text)
-        button.on_click(lambda _, by=by: player.set_trait("value", min(max(player.value + by, 0), last)))
-        buttons.append(button)
-    return [*buttons, player]
-
-
-def _try(explorable: Explorable, attempt: Try, controls: list, picture: widgets.HTML, redraw) -> widgets.VBox:
-    """The question; the figure is hidden from the moment its state is set until a guess or a skip."""
-    begin = widgets.Button(description="Try this")
-    question = widgets.HTML(f"<p>{escape(attempt.question)}</p>")
-    guesses = [widgets.Button(description=text) for text in (*attempt.guesses, "Skip")]
-    row = widgets.HBox(guesses, layout={"display": "none"})
-    answer = widgets.HTML(f"<p>{escape(attempt.answer)}</p>", layout={"display": "none"})
-
-    def ask(button) -> None:
-        picture.layout.visibility = "hidden"
-        answer.layout.display = "none"
-        row.layout.display = ""
-        _set(controls, explorable.positions(attempt.state), redraw)
-
-    def reveal(button) -> None:
-        picture.layout.visibility = "visible"
-        row.layout.display = "none"
-        answer.layout.display = ""
-
-    begin.on_click(ask)
-    for guess in guesses:
-        guess.on_click(reveal)
-    return widgets.VBox([widgets.HBox([begin, question]), row, answer])

@@ -4,15 +4,13 @@ import base64
 import gzip
 import json
 import re
-from functools import cache
 from html import escape
-from importlib.resources import files
 from itertools import chain, count
 from typing import Any
 
 from fpcourse import views
-from fpcourse.explorables import Control, Explorable, Try
-from fpcourse.views import View, close, frame_data, values_script
+from fpcourse.explorables import COVERED, Control, Explorable, Try
+from fpcourse.views import View, asset, close, frame_data, values_script
 
 _TAKEN: set[str] = set()
 
@@ -42,13 +40,13 @@ def page_html(explorable: Explorable, identifier: str) -> str:
         f'<form class="fp-controls" autocomplete="off" hidden>'
         + "".join(_control_html(control, identifier) for control in explorable.controls)
         + _buttons_html(explorable)
-        + '</form><p class="fp-cover" hidden>Covered until you have guessed or skipped the question below.</p>'
+        + f'</form><p class="fp-cover" hidden>{COVERED}</p>'
         f'<figure class="fp-view"><div class="fp-frame">{start["html"]}</div>'
         f'<figcaption aria-live="polite">{escape(start["caption"])}</figcaption>'
         f"{values_script(start['values'])}</figure>"
         + "".join(_try_html(explorable, attempt, identifier) for attempt in explorable.tries)
         + f'<script type="text/plain" class="fp-frames">{packed(list(frames.values()))}</script>'
-        f"<script>{_asset('explorables.js')}</script></div>"
+        f"<script>{asset('explorables.js')}</script></div>"
     )
 
 
@@ -112,18 +110,11 @@ def _buttons_html(explorable: Explorable) -> str:
 
 def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
     positions = explorable.positions(attempt.state)
-    chosen = zip(explorable.controls, positions, strict=True)
-    shown = ", ".join(f"{control.label} {control.texts[at]}" for control, at in chosen if at != control.start)
     guesses = "".join(f'<button type="button">{escape(guess)}</button>' for guess in attempt.guesses)
     return (
         f'<div class="fp-try" data-state="{json.dumps(positions, separators=(",", ":"))}">'
-        f'<p><a class="fp-try-link" href="#{identifier}">Try this: {escape(shown or "the start")}.</a> '
+        f'<p><a class="fp-try-link" href="#{identifier}">Try this: {escape(explorable.changes(positions))}.</a> '
         f"{escape(attempt.question)}</p>"
         f'<p class="fp-guesses">{guesses}<button type="button" hidden>Skip</button></p>'
         f'<p class="fp-answer">{escape(attempt.answer)}</p></div>'
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("fpcourse").joinpath("assets", name).read_text(encoding="utf8")

@@ -16,6 +16,7 @@ import torch
 from fpcourse.views import View, static_build
 
 MOST_COMBINATIONS = 128
+COVERED = "Covered until you have guessed or skipped the question below."
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ class Explorable:
             else control.start
             for control in self.controls
         )
+
+    def changes(self, positions: Sequence[int]) -> str:
+        """How a combination differs from the start, for the reader: "batch size 2, mode train"."""
+        chosen = zip(self.controls, positions, strict=True)
+        return ", ".join(f"{c.label} {c.texts[at]}" for c, at in chosen if at != c.start) or "the start"
 
     def all_positions(self) -> Iterator[tuple[int, ...]]:
         """Every combination, the last control changing fastest."""

@@ -14,7 +14,9 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 import matplotlib
@@ -155,6 +157,12 @@ def fallback_picture(view: View) -> dict[str, Any]:
     buffer = io.BytesIO()
     view.figures[0].savefig(buffer, format="png", dpi=110, facecolor="white", metadata={"Software": None})
     return {"image/png": buffer.getvalue()}
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of one of the package's own style sheets or scripts."""
+    return files("fpcourse").joinpath("assets", name).read_text(encoding="utf8")
 
 
 def close(view: View) -> None:

@@ -48,18 +48,19 @@ class Box:
     """The parts of a built explorable, found by what they are."""
 
     def __init__(self, explorable):
-        self.box = explorable_live.build(explorable)
+        panel = explorable_live.Panel(explorable)
+        self.box, self.picture, self.cover, self.controls = panel.box, panel.picture, panel.cover, panel.controls
         count = len(explorable.controls)
-        self.style, *self.controls = self.box.children[: count + 1]
-        self.row, self.picture, *tries = self.box.children[count + 1 :]
+        self.style, *controls = self.box.children[: count + 1]
+        self.row, cover, picture, *tries = self.box.children[count + 1 :]
+        assert (controls, cover, picture) == (self.controls, self.cover, self.picture)
         self.buttons = {child.description: child for child in self.row.children if isinstance(child, widgets.Button)}
         self.players = [child for child in self.row.children if isinstance(child, widgets.Play)]
         self.tries = [self.parts_of(attempt) for attempt in tries]
 
     @staticmethod
     def parts_of(attempt):
-        head, row, answer = attempt.children
-        begin, question = head.children
+        begin, question, row, answer = attempt.children
         return {"begin": begin, "question": question, "row": row, "guesses": row.children, "answer": answer}
 
     @property
@@ -215,16 +216,21 @@ def test_a_try_covers_the_picture_until_a_guess_or_a_skip(choice):
     box.controls[2].index = 0
     for _ in range(2):  # a question can be asked again
         attempt["begin"].click()
-        assert box.picture.layout.visibility == "hidden"
+        assert box.picture.layout.visibility == "hidden" and box.cover.layout.display != "none"
         assert attempt["row"].layout.display != "none" and attempt["answer"].layout.display == "none"
         assert box.positions == [2, 1, 1] and box.caption == "4 <tan> True"
         next(guess for guess in attempt["guesses"] if guess.description == choice).click()
-        assert box.picture.layout.visibility == "visible"
+        assert box.picture.layout.visibility == "visible" and box.cover.layout.display == "none"
         assert attempt["row"].layout.display == "none" and attempt["answer"].layout.display != "none"
         assert box.positions == [2, 1, 1]
     assert other["row"].layout.display == other["answer"].layout.display == "none"
     other["begin"].click()
     assert box.positions == [1, 0, 1]
+    attempt["begin"].click()
+    assert other["row"].layout.display == "none"
+    box.buttons["Reset"].click()
+    assert box.picture.layout.visibility == "visible" and attempt["row"].layout.display == "none"
+    assert attempt["begin"].description.startswith("Try this: ")
 
 
 # Errors
@@ -252,10 +258,7 @@ def test_an_errors_text_is_escaped():
     def broken(n):
         raise ValueError("<b>")
 
-    assert (
-        "ValueError: &lt;b&gt;"
-        in explorable_live.build(checked(broken, {"n": [1]}, {}, play=None, tries=())).children[3].value
-    )
+    assert "ValueError: &lt;b&gt;" in Box(checked(broken, {"n": [1]}, {}, play=None, tries=())).picture.value
 
 
 def test_a_start_frame_that_raises_fails_the_cell(shown):
