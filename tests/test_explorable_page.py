@@ -25,11 +25,11 @@ from fpcourse.tracing import get_intermediate_activations
 from fpcourse.views import View, failed, frame_data
 
 SOURCE = "def forward(x):\n    x = a(x)\n\n    return x < 1"
-CONTROLS = {"n": [1, 2, 4], "kind": ["sin & cos", "<tan>"], "on": [False, True]}
+CONTROLS = {"n": [1, 2, 4], "kind": ["sin <i> & 'cos'", "<tan>"], "on": [False, True]}
 START = {"n": 2, "on": True}
 LABELS = {"n": 'number "n" <i>', "kind": "kind"}
 TRIES = (
-    Try({"n": 4, "kind": "<tan>"}, "What <b>happens</b>?", ["up & up", "down"], "It goes <u>up</u>."),
+    Try({"n": 4, "kind": "<tan>"}, "What <b>happens</b>?", ["<up> & up", "down"], "It goes <u>up</u>."),
     Try({}, "And back?", ["yes", "no", "maybe"], "Yes."),
 )
 
@@ -121,15 +121,15 @@ def test_lines_of_a_listing_and_of_an_error_stay_lines(soup):
 
 
 def test_the_start_frame_stands_in_the_page(markup, soup):
-    start = direct(2, "sin & cos", True)
+    start = direct(2, "sin <i> & 'cos'", True)
     assert inner_html(markup, "fp-frame") == start["html"]
-    assert soup.figcaption.string == start["caption"] == "sin & cos, 2 of them & more"
+    assert soup.figcaption.string == start["caption"] == "sin <i> & 'cos', 2 of them & more"
     assert json.loads(soup.figure.find("script", class_="fp-values").string) == start["values"]
     config = json.loads(soup.div["data-config"])
     assert config == {
         "controls": [
             {"name": "n", "texts": ["1", "2", "4"], "start": 1},
-            {"name": "kind", "texts": ["sin & cos", "<tan>"], "start": 0},
+            {"name": "kind", "texts": ["sin <i> & 'cos'", "<tan>"], "start": 0},
             {"name": "on", "texts": ["no", "yes"], "start": 1},
         ],
         "play": "n",
@@ -215,7 +215,7 @@ def test_controls_have_labels_and_say_their_values(soup):
     assert output.name == "output" and output["for"] == [slider["id"]] and output.string == "2"
     fieldsets = soup.find_all("fieldset")
     assert [(box["data-name"], box.legend.string) for box in fieldsets] == [("kind", "kind"), ("on", "on")]
-    for box, texts, start in zip(fieldsets, (["sin & cos", "<tan>"], ["no", "yes"]), (0, 1), strict=True):
+    for box, texts, start in zip(fieldsets, (["sin <i> & 'cos'", "<tan>"], ["no", "yes"]), (0, 1), strict=True):
         radios = box.find_all("input", type="radio")
         assert [radio.parent.name for radio in radios] == ["label", "label"]
         assert [radio.parent.get_text() for radio in radios] == texts
@@ -240,7 +240,7 @@ def test_a_try_can_be_read_without_the_script(soup):
     assert paragraph.get_text() == 'Try this: number "n" <i> 4, kind <tan>. What <b>happens</b>?'
     assert first.a["href"] == "#explore-wave" and json.loads(first["data-state"]) == [2, 1, 1]
     *guesses, skip = first.find(class_="fp-guesses").find_all("button")
-    assert [guess.string for guess in guesses] == ["up & up", "down"]
+    assert [guess.string for guess in guesses] == ["<up> & up", "down"]
     assert skip.string == "Skip" and skip.has_attr("hidden")
     assert first.find(class_="fp-answer").string == "It goes <u>up</u>."
     for element in [paragraph, *guesses, first.find(class_="fp-answer")]:
@@ -263,7 +263,7 @@ def test_the_page_announces_and_fetches_nothing(markup, soup):
     assert picture["aria-label"] == "alt 2"
     assert not re.search(r"""(src|href)=["'](?!#)|https?://(?!www\.w3\.org)|@import|\bfetch\(""", markup)
     assert soup.find_all("script")[-1].string.startswith("(() => {")
-    assert not soup.find_all(["i", "b", "u", "tan"])
+    assert not soup.find_all(["i", "b", "u", "tan", "up"])
 
 
 def test_ids_are_unique_on_a_page(shown):
@@ -297,7 +297,7 @@ def test_explore_shows_the_page_and_the_start_as_text(shown, markup):
     assert bundle["text/html"] == markup
     heights = torch.rand(3, generator=torch.Generator().manual_seed(0)).tolist()
     numbers = ", ".join(f"{height:.3g}" for height in heights)
-    assert bundle["text/plain"] == f"sin & cos, 2 of them & more\n  y: [{numbers}]\n  kind: sin & cos"
+    assert bundle["text/plain"] == f"sin <i> & 'cos', 2 of them & more\n  y: [{numbers}]\n  kind: sin <i> & 'cos'"
     assert set(bundle) == {"text/html", "text/plain"}
 
 

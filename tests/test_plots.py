@@ -131,6 +131,7 @@ def test_axes_stand_still_between_frames():
         [plots.bytes_against_batch([1, n], [10, 10 * n], 40) for n in (2, 10**6)],
     ):
         first, second = frames
+        assert first.get_layout_engine() is None  # which would move them at the first draw
         assert positions(first) == positions(second)
         assert (first.get_size_inches() == second.get_size_inches()).all()
     for one, other in zip(*[plots.histograms({"a": x, "b": x}).axes for x in (small, large)], strict=True):
@@ -385,6 +386,8 @@ GRAPHS = {
     "train": lambda: graph_of(ClinicalMLP(), torch.randn(16, 20)),
     "mlp": lambda: graph_of(mlp([20, 8, 1], nn.Sigmoid)),
     "square": lambda: autograd_graph((lambda a: (a * a).sum())(torch.ones(3, requires_grad=True))),
+    "diamond": lambda: autograd_graph((lambda a: a.exp() + a.sin().cos())(torch.ones(3, requires_grad=True))),
+    "turned diamond": lambda: autograd_graph((lambda a: a.sin().cos() + a.exp())(torch.ones(3, requires_grad=True))),
     "skip": lambda: autograd_graph((lambda a: (a.exp().sin() + a).sum())(torch.ones(3, requires_grad=True))),
 }
 

@@ -5,6 +5,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from decimal import Context, Decimal
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot, rc_context
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from fpcourse import palette, views
 from fpcourse.parts import Listing, Table
@@ -418,7 +420,9 @@ def test_failed_stands_above_other_content():
 
 
 def test_show_under_a_kernel_is_a_picture_and_its_numbers(shown):
-    show(figure(title="t"), caption="See <this>.", alt="a line", values={"std": 0.12345})
+    drawn = figure(title="t")
+    drawn.set_facecolor("none")
+    show(drawn, caption="See <this>.", alt="a line", values={"std": 0.12345})
     picture, caption = shown
     assert set(picture) == {"image/png", "text/plain"}
     assert picture["text/plain"] == "See <this>.\n  std: 0.123"
@@ -426,6 +430,7 @@ def test_show_under_a_kernel_is_a_picture_and_its_numbers(shown):
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     size = int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
     assert size == (WIDTH / 72 * 110, HEIGHT / 72 * 110)
+    assert imread(BytesIO(picture["image/png"]))[0, 0].tolist() == [1, 1, 1, 1]  # white also on a dark ground
     assert caption == {"text/html": "<p><em>See &lt;this&gt;.</em></p>", "text/plain": "See <this>."}
 
 

@@ -69,5 +69,6 @@ def shape_bench(batch_size: int, width_1: int, width_2: int, features: int) -> d
     return {
         "shapes": shapes,
         "parameters": weights + biases + norms,
+        "parameter bytes": 4 * (weights + biases + norms),
         "output bytes": 4 * sum(rows * columns for rows, columns in shapes),
     }

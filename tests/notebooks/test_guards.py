@@ -120,20 +120,49 @@ def plain_prose(markdown: str) -> str:
 
 
 def test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook):
-    """A number of two digits or more is an output of its section, or in an assertion or argument there."""
+    """A number of two digits or more, in prose, caption or alt text, is computed or asserted in its section."""
     loose = []
     for title, prose, code in sections(notebook):
-        backed = numbers(
-            "\n".join([cell.source for cell in code] + [text for cell in code for text in texts_of_outputs(cell)])
-        )
-        for number in numbers(plain_prose(prose)):
-            if (
-                len(number.strip("-").replace(".", "")) > 1
-                and number not in backed
-                and number.lstrip("-") not in backed
-            ):
-                loose.append(f"{title}: {number}")
+        backed = {number.lstrip("-") for cell in code for number in computed_numbers(cell)}
+        said = plain_prose("\n".join([prose, *(text for cell in code for text in captions_and_alts(cell))]))
+        loose += [
+            f"{title}: {number}" for number in numbers(said) if digits(number) > 1 and number.lstrip("-") not in backed
+        ]
     assert loose == []
+
+
+def digits(number: str) -> int:
+    return len(number.strip("-").replace(".", ""))
+
+
+def computed_numbers(cell) -> set[str]:
+    """The numbers that a cell's run prints or shows as values, and those its code works with."""
+    found = {
+        str(node.value)
+        for node in ast.walk(ast.parse(cell.source))
+        if type(getattr(node, "value", None)) in (int, float)
+    }
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            found |= numbers(output.text)
+        elif "image/png" in output.data:
+            # The first line is the caption, which must not back itself.
+            found |= numbers("\n".join(output.data["text/plain"].splitlines()[1:]))
+        elif "<table>" in output.data.get("text/html", ""):
+            found |= numbers(re.sub(r"<[^>]+>", " ", output.data["text/html"]))
+    return found
+
+
+def captions_and_alts(cell):
+    """The captions that a cell's figures came out with, and the alt texts of its ``show`` calls."""
+    for output in cell.outputs:
+        if "image/png" in output.get("data", {}):
+            yield output.data["text/plain"].splitlines()[0]
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "show":
+            for keyword in node.keywords:
+                if keyword.arg == "alt" and isinstance(keyword.value, ast.Constant):
+                    yield keyword.value.value
 
 
 def main_path(notebook) -> str:
