@@ -32,7 +32,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     with ExitStack() as stack:
         # Undone last to first, so that the random state, saved first, also covers the other restorations.
-        stack.enter_context(_random_state_kept(model))
+        stack.enter_context(_random_state_kept())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
         stack.enter_context(_modules_kept(model))
         stack.enter_context(_parameters_kept(model))
@@ -110,13 +110,14 @@ def _version(tensor: torch.Tensor) -> int | None:
 
 
 @contextmanager
-def _random_state_kept(model: nn.Module) -> Iterator[None]:
+def _random_state_kept() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     python_state = random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
-    devices = {tensor.device for tensor in model.parameters() if tensor.device.type == "cuda"}
+    # Every device: a module without parameters draws on the device of its input.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
-        with torch.random.fork_rng(devices=[device.index for device in devices]):
+        with torch.random.fork_rng(devices=devices):
             yield
     finally:
         random.setstate(python_state)

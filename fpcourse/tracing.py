@@ -72,6 +72,9 @@ class Trace(ShownAsTable, Sequence):
     def __getitem__(self, index):
         return self._leaves[index]
 
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._leaves)
+
     def __len__(self) -> int:
         return len(self._leaves)
 
