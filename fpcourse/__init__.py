@@ -14,7 +14,7 @@ _HOME = {
     "View": "views",
     "failed": "views",
     "explore": "explorables",
-    "Try": "explorables",
+    "Try": "controls",
     "trace": "tracing",
     "trace_forward_pass": "tracing",
     "unchanged": "preserve",

@@ -7,7 +7,7 @@ from html import escape
 import ipywidgets as widgets
 
 from fpcourse import views
-from fpcourse.explorables import COVERED, Control, Explorable, Try
+from fpcourse.controls import COVERED, Control, Explorable, Try
 from fpcourse.views import asset, close, fallback_picture, page_html
 
 _COUNTER = itertools.count(1)

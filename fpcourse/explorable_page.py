@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 from fpcourse import views
-from fpcourse.explorables import COVERED, Control, Explorable, Try
+from fpcourse.controls import COVERED, Control, Explorable, Try
 from fpcourse.views import View, asset, close, frame_data, values_script
 
 _TAKEN: set[str] = set()
@@ -81,7 +81,7 @@ def _frame(view: View, identifier: str) -> dict[str, Any]:
 
 def _control_html(control: Control, identifier: str) -> str:
     if control.is_slider:
-        slider = f"{identifier}-{control.name}"
+        slider = f"{identifier}--{control.name}"
         text = escape(control.texts[control.start])
         return (
             f'<div class="fp-control"><label for="{slider}">{escape(control.label)}</label>'

@@ -4,15 +4,17 @@ Axes are placed by hand: a layout computed from the labels would move them from 
 ``palette``; text is black, which the page turns into the colour of its own text.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from fpcourse.autograd import AutogradGraph
+from fpcourse.autograd import AutogradGraph, Node
 from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 from fpcourse.tracing import Shape, Trace
 
@@ -204,16 +206,22 @@ def computation_graph(graph: AutogradGraph) -> Figure:
             (x, row + 0.27),
             arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 0, "shrinkB": 0},
         )
+    crowd = Counter(row for row, _ in positions.values())
     for node in graph.nodes:
-        row, x = positions[node.index]
-        edge, face = (FEATURES if node.leaf else MUTED), (HIDDEN if node.saved else "none")
-        box = {"boxstyle": "round,pad=0,rounding_size=0.02", "mutation_aspect": depth}
-        axes.add_patch(
-            FancyBboxPatch((x - 0.11, row - 0.27), 0.22, 0.54, edgecolor="none", facecolor=face, alpha=0.25, **box)
-        )
-        axes.add_patch(FancyBboxPatch((x - 0.11, row - 0.27), 0.22, 0.54, edgecolor=edge, facecolor="none", **box))
-        axes.text(x, row, node.name.removesuffix("Backward0"), ha="center", va="center", fontsize=8)
+        _draw_node(axes, node, positions[node.index], width=min(0.3, 0.92 / max(crowd.values())), depth=depth)
     return figure
+
+
+def _draw_node(axes: Axes, node: Node, place: tuple[int, float], width: float, depth: int) -> None:
+    row, x = place
+    name = node.name.removesuffix("Backward0")
+    corner, box = (x - width / 2, row - 0.27), {"boxstyle": "round,pad=0,rounding_size=0.02", "mutation_aspect": depth}
+    edge, face = (FEATURES if node.leaf else MUTED), (HIDDEN if node.saved else "none")
+    axes.add_patch(FancyBboxPatch(corner, width, 0.54, edgecolor="none", facecolor=face, alpha=0.25, **box))
+    axes.add_patch(FancyBboxPatch(corner, width, 0.54, edgecolor=edge, facecolor="none", **box))
+    # A letter is about 0.6 of the font size wide; the axes are WIDTH inches of 72 points.
+    size = min(8, width * WIDTH * 72 / (0.6 * (len(name) + 1)))
+    axes.text(x, row, name, ha="center", va="center", fontsize=size)
 
 
 def _graph_positions(graph: AutogradGraph) -> dict[int, tuple[int, float]]:

@@ -49,6 +49,8 @@ class View:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
+        if not isinstance(self.values, Mapping):
+            raise TypeError(f"values must be a dictionary of numbers by name; got {type(self.values).__name__}")
         for part in self.parts:
             if not isinstance(part, Figure) and not hasattr(part, "_repr_html_"):
                 raise TypeError(f"a view shows matplotlib figures, tables and listings; got {type(part).__name__}")
@@ -175,13 +177,13 @@ def close(view: View) -> None:
 def svg(figure: Figure, id_prefix: str) -> str:
     """The figure as an inline ``<svg>`` in the colours of the page, small, and the same at every build."""
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fpcourse", "svg.image_inline": True}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.image_inline": True}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     # Matplotlib's style rule for every element would leak into the page: the root passes it on instead.
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.S)
     view_box = re.search(r'viewBox="([^"]*)"', text)[1]
     text = re.sub(
         r"<svg[^>]*>",

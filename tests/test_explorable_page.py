@@ -17,7 +17,8 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from fpcourse import explorable_page, plots, views
-from fpcourse.explorables import Explorable, Try, explore
+from fpcourse.controls import Explorable, Try
+from fpcourse.explorables import explore
 from fpcourse.models import ClinicalMLP
 from fpcourse.palette import BATCH, HIDDEN
 from fpcourse.parts import Listing

@@ -48,7 +48,7 @@ def test_what_measures_knows_nothing_of_drawing():
         "print(*sys.modules, sep='\\n')"
     ).split()
     assert "torch" in loaded
-    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.explorables"} & set(loaded)
+    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.controls"} & set(loaded)
 
 
 def test_names_are_listed_once_and_unknown_ones_refused():

@@ -479,3 +479,8 @@ def test_show_refuses_what_a_view_refuses(shown):
     with pytest.raises(TypeError, match="got int"):
         show(3, caption="c", alt="a")
     assert shown == []
+
+
+def test_values_that_are_no_dictionary_are_refused():
+    with pytest.raises(TypeError, match="values must be a dictionary of numbers by name; got list"):
+        View(Figure(), "A caption.", "An alt text.", [1, 2])

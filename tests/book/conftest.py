@@ -35,15 +35,19 @@ def html() -> Path:
 
 @pytest.fixture(scope="session")
 def browser():
-    """The Chromium or Chrome of this machine, else Playwright's own."""
+    """The Chromium or Chrome of this machine, on the path or where Chrome installs itself; else Playwright's own."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except Error as error:
+        for options in ({"executable_path": found},) if found else ({"channel": "chrome"}, {}):
+            try:
+                browser = playwright.chromium.launch(args=FLAGS, **options)
+                break
+            except Error as error:
+                reason = error
+        else:
             pytest.fail(
                 "no Chromium or Chrome found, and Playwright has none of its own; install one, for example with "
-                f"`{sys.executable} -m playwright install chromium`\n{error}",
+                f"`{sys.executable} -m playwright install chromium`\n{reason}",
                 pytrace=False,
             )
         yield browser

@@ -45,11 +45,15 @@ def forward(parts: dict[str, nn.Module], X: torch.Tensor, train: bool) -> dict[s
     return out
 
 
-def batch_flow(step: int, batch_size: int, mode: str, X: torch.Tensor) -> dict:
-    """``X`` is the cohort's first rows, read from the page's own frames at step 0 where they are shown."""
+def batch_flow_tensor(step: int, batch_size: int, mode: str, X: torch.Tensor) -> tuple[str, torch.Tensor]:
+    """The tensor of one step and its label; ``X`` holds the cohort's first rows."""
     torch.manual_seed(0)
     label = ["input", *CALLS][step]
-    values = forward(layers(), X[:batch_size], mode == "train")[label]
+    return label, forward(layers(), X[:batch_size], mode == "train")[label]
+
+
+def batch_flow(step: int, batch_size: int, mode: str, X: torch.Tensor) -> dict:
+    label, values = batch_flow_tensor(step, batch_size, mode, X)
     return {
         "tensor": label,
         "shape": list(values.shape),
@@ -72,3 +76,20 @@ def shape_bench(batch_size: int, width_1: int, width_2: int, features: int) -> d
         "parameter bytes": 4 * (weights + biases + norms),
         "output bytes": 4 * sum(rows * columns for rows, columns in shapes),
     }
+
+
+def figures(path: str) -> list[dict]:
+    """The values of the page's other figures, in order; a diagram has none."""
+    if path == "book/00_start.html":
+        return [{}]
+    if path != "book/02_shapes.html":
+        return []
+    outputs = list(forward(layers(), torch.zeros(16, 20), train=False).items())[1:]
+    parts = layers()
+    counts = [sum(p.numel() for p in parts[name].parameters()) if name in parts else 0 for name in CALLS]
+    totals = [sum(out.nbytes for _, out in outputs) // 16 * batch for batch in (1, 16, 128, 1024)]
+    return [
+        {name: list(out.shape) for name, out in outputs},
+        {"parameters": counts, "activation elements": [out.numel() for _, out in outputs]},
+        {"batch sizes": [1, 16, 128, 1024], "activation bytes": totals, "parameter bytes": 4 * sum(counts)},
+    ]

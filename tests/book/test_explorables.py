@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 
 import expected
 import pytest
@@ -88,10 +89,28 @@ def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, co
             wanted = truth(**{name: number(text) for name, text in texts.items()}, **extra)
             assert close_to(frame["values"], wanted), (explorable["id"], texts, frame["values"], wanted)
             frames[tuple(texts.values())] = frame
+            if truth is expected.batch_flow:
+                check_drawn_line(
+                    frame["html"], expected.batch_flow_tensor(*map(number, texts.values()), cohort_rows)[1][0]
+                )
         check_captions(frames)
         if path.endswith("02_shapes.html"):
             check_shape_bench(frames)
     assert page.errors == []
+
+
+def check_drawn_line(html: str, row: torch.Tensor) -> None:
+    """The line in the picture is this row of numbers, not another: read off its path, up to the axis' scale."""
+    (path,) = re.findall(r'<path d="([^"]*)"[^>]*stroke: var\(--fp-hidden', html)
+    points = [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", path)]
+    (left, zero), (right, _) = points[0], points[-1]  # it begins and ends at 0
+    middles = [left + (right - left) * (unit + 0.5) / len(row) for unit in range(len(row))]
+    flat = [(x, there, y) for (x, y), (there, _) in itertools.pairwise(points) if there > x]
+    heights = torch.tensor([next(y for x, there, y in flat if x <= middle <= there) for middle in middles])
+    tallest = row.abs().argmax()
+    scale = (heights[tallest] - zero) / row[tallest]
+    assert scale < 0, "a larger value must stand higher"
+    assert (zero + scale * row - heights).abs().max() < 0.4
 
 
 def check_captions(frames: dict) -> None:

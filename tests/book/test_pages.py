@@ -4,6 +4,7 @@ import gzip
 import re
 from html.parser import HTMLParser
 
+import expected
 import pytest
 from built_book import HTML, pages
 
@@ -79,6 +80,15 @@ def test_every_picture_has_an_alt_text_of_its_own(page, path):
 
 
 @pytest.mark.parametrize("path", pages())
+def test_every_figure_shows_plain_torchs_numbers(page, path):
+    page.open_page(path)
+    shown = page.locator("figure.fp-view:not(.fp-explore *)").evaluate_all(
+        "(all) => all.map((figure) => JSON.parse(figure.querySelector('.fp-values').textContent))"
+    )
+    assert shown == expected.figures(path)
+
+
+@pytest.mark.parametrize("path", pages())
 def test_ids_are_unique(html, path):
     ids = parsed(path).ids
     assert sorted(ids) == sorted(set(ids))
@@ -113,7 +123,7 @@ def test_the_go_deeper_sections_are_folded_and_open_by_keyboard(page):
     folded = page.locator("details.go-deeper")
     assert folded.count() == 3
     assert not folded.first.locator("pre").first.is_visible()
-    folded.first.locator("summary").focus()
+    folded.first.locator("> summary").focus()
     page.keyboard.press("Enter")
     assert folded.first.locator("pre").first.is_visible()
 

@@ -1,4 +1,4 @@
-"""explorables: what explore accepts, what it refuses and in which words, and how it calls draw."""
+"""controls and explore: what explore accepts, what it refuses and in which words, and how it calls draw."""
 
 import itertools
 import math
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fpcourse import explorable_live, explorable_page
-from fpcourse.explorables import Control, Explorable, Try, explore
+from fpcourse.controls import Control, Explorable, Try
+from fpcourse.explorables import explore
 from fpcourse.parts import Table
 from fpcourse.views import View
 
@@ -244,3 +245,10 @@ def test_explore_refuses_before_it_draws():
 
     with pytest.raises(ValueError, match="start sets 'n' to 3"):
         explore(never, {"n": [1, 2]}, start={"n": 3})
+
+
+def test_a_draw_without_a_name_is_refused():
+    import functools
+
+    with pytest.raises(TypeError, match="draw must be a function with a name, written with def; got partial"):
+        Explorable.checked(functools.partial(dict), {"n": [1]}, {}, {}, None, ())
