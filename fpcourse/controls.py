@@ -15,7 +15,7 @@ import torch
 from fpcourse.views import View
 
 MOST_COMBINATIONS = 128
-COVERED = "Covered until you have guessed or skipped the question below."
+COVERED = "The figure is covered until you have guessed or skipped the question below."
 
 
 @dataclass(frozen=True)

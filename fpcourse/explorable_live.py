@@ -37,7 +37,7 @@ class Panel:
         reset = _button("Reset", self.reset)
         style = widgets.HTML(f"<style>{asset('views.css')}</style>")
         row = widgets.HBox([*self._play(), reset])
-        self.box = widgets.VBox([style, *self.controls, row, self.cover, self.picture, *tries])
+        self.box = widgets.VBox([style, *self.controls, row, self.picture, self.cover, *tries])
         self.move(explorable.start)
 
     def move(self, positions: Sequence[int]) -> None:

@@ -40,10 +40,11 @@ def page_html(explorable: Explorable, identifier: str) -> str:
         f'<form class="fp-controls" autocomplete="off" hidden>'
         + "".join(_control_html(control, identifier) for control in explorable.controls)
         + _buttons_html(explorable)
-        + f'</form><p class="fp-cover" hidden>{COVERED}</p>'
+        + "</form>"
         f'<figure class="fp-view"><div class="fp-frame">{start["html"]}</div>'
         f'<figcaption aria-live="polite">{escape(start["caption"])}</figcaption>'
         f"{values_script(start['values'])}</figure>"
+        f'<p class="fp-cover" hidden>{COVERED}</p>'
         + "".join(_try_html(explorable, attempt, identifier) for attempt in explorable.tries)
         + f'<script type="text/plain" class="fp-frames">{packed(list(frames.values()))}</script>'
         f"<script>{asset('explorables.js')}</script></div>"

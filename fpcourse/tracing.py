@@ -382,7 +382,7 @@ class _Recorder:
             note += (
                 f"; the last call that worked: {last['name'] or type(last['module']).__name__}"
                 if last
-                else "; no call before it"
+                else "; no call had finished yet"
             )
             error.add_note(note)
         error.partial_trace = self.trace()

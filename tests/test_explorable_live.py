@@ -53,7 +53,7 @@ class Box:
         self.box, self.picture, self.cover, self.controls = panel.box, panel.picture, panel.cover, panel.controls
         count = len(explorable.controls)
         self.style, *controls = self.box.children[: count + 1]
-        self.row, cover, picture, *tries = self.box.children[count + 1 :]
+        self.row, picture, cover, *tries = self.box.children[count + 1 :]
         assert (controls, cover, picture) == (self.controls, self.cover, self.picture)
         self.buttons = {child.description: child for child in self.row.children if isinstance(child, widgets.Button)}
         self.players = [child for child in self.row.children if isinstance(child, widgets.Play)]

@@ -350,7 +350,7 @@ def test_the_first_layer_fails():
     note, partial = note_of(ClinicalMLP(), torch.randn(16, 19))
     assert note == (
         "in layer1 (Linear(in_features=20, out_features=64, bias=True)), called with (16, 19); "
-        "it expects a last axis of 20; no call before it"
+        "it expects a last axis of 20; no call had finished yet"
     )
     assert len(partial) == 0 and partial.parameters == 3649
 

@@ -147,3 +147,5 @@ def test_printing_shows_the_start_frame_and_no_controls(page):
     assert page.locator(".fp-picture svg").first.is_visible()
     assert not page.locator(".fp-controls").first.is_visible()
     assert page.locator(".fp-answer").first.is_visible()
+    # Answers and "Go deeper" sections are read on paper too, whether or not they were opened.
+    assert page.locator("article details p").first.evaluate("(p) => p.checkVisibility() && p.offsetHeight > 0")
