@@ -123,7 +123,7 @@ def layer_statistics(
             outputs = dict(captured)
             if samples == 0:
                 if layer_names is not None:
-                    _check_all_ran(names, outputs)
+                    captured.check_all_ran()
                 running = {label: _Running(label, _module(model, label)) for label in outputs}
             elif list(running) != list(outputs):
                 raise ValueError(
@@ -222,13 +222,6 @@ def _checked(batches: torch.Tensor | Iterable[torch.Tensor]) -> Iterator[torch.T
 
 def _leaf_names(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if not list(module.children())]
-
-
-def _check_all_ran(names: Sequence[str], labels: Iterable[str]) -> None:
-    ran = set(labels)
-    missed = [name for name in names if name not in ran and f"{name}:1" not in ran]
-    if missed:
-        raise ValueError(f"{', '.join(missed)}: in the model, but not called in this forward pass")
 
 
 def _module(model: nn.Module, label: str) -> nn.Module:

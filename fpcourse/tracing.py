@@ -234,6 +234,13 @@ class Captured(Mapping):
     def _add(self, name: str, output: Any) -> None:
         self._outputs.append((name, output))
 
+    def check_all_ran(self) -> None:
+        """Raise a ValueError that lists the named modules that were not called."""
+        ran = {name for name, _ in self._outputs}
+        missed = [name for name in self.names if name not in ran]
+        if missed:
+            raise ValueError(f"{', '.join(missed)}: in the model, but not called in this forward pass")
+
     def _by_label(self) -> dict[str, Any]:
         labels = _labels([name for name, _ in self._outputs])
         return dict(zip(labels, (output for _, output in self._outputs), strict=True))
@@ -267,10 +274,7 @@ def get_intermediate_activations(
     """
     with unchanged(model), torch.no_grad(), capture(model, layer_names) as captured:
         model(X)
-    ran = {name for name, _ in captured._outputs}
-    missed = [name for name in captured.names if name not in ran]
-    if missed:
-        raise ValueError(f"{', '.join(missed)}: in the model, but not called in this forward pass")
+    captured.check_all_ran()
     return captured._by_label()
 
 
