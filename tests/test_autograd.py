@@ -107,7 +107,7 @@ LAYERS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     layers=st.lists(st.sampled_from(sorted(LAYERS)), min_size=1, max_size=6),
     frozen=st.sets(st.integers(0, 12)),
@@ -151,7 +151,7 @@ def test_equals_saved_tensors_hooks(layers, frozen, batch, width, training):
 # --- bytes of a storage
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(slices=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=5))
 def test_a_storage_counts_the_bytes_that_its_saves_span_once(slices):
     data = torch.rand(12, 2)

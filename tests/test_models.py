@@ -101,7 +101,7 @@ def test_clinical_mlp_errors():
             ClinicalMLP(hidden=hidden)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.sampled_from([nn.ReLU, nn.Tanh]))
 def test_mlp_equals_plain_torch(widths, activation):
     torch.manual_seed(0)

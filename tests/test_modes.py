@@ -32,7 +32,7 @@ def flags(model):
 # --- in_mode
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     training=st.lists(st.booleans(), min_size=8, max_size=8),
     mode=st.sampled_from(["train", "eval"]),

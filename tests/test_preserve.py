@@ -321,7 +321,7 @@ leaf = st.builds(lambda make: make(), st.sampled_from([
 nested = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3).map(lambda m: nn.Sequential(*m)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(nested, st.data())
 def test_random_models(model, data):
     modules = list(model.modules())

@@ -126,7 +126,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(nested, st.integers(2, 5), st.booleans(), st.data())
 def test_random_models_agree_with_plain_hooks(model, batch, training, data):
     model.train(training)

@@ -265,7 +265,7 @@ def test_text_is_untouched(label):
     assert label in texts(svg(figure(xlabel=label), "p-"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
 def test_any_text_is_untouched(label):
     with rc_context({"text.parse_math": False}):
@@ -300,7 +300,7 @@ def test_bars_stand_where_they_were_drawn():
             assert x == pytest.approx(page_x(here), abs=0.06) and y == pytest.approx(page_y(there), abs=0.06)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
 def test_a_line_goes_where_it_was_drawn(heights):
     drawn = figure()
