@@ -106,7 +106,7 @@ class Panel:
 
 
 def _button(text: str, action: Callable[[], None]) -> widgets.Button:
-    button = widgets.Button(description=text, layout={"width": "auto"})
+    button = widgets.Button(description=text, layout={"width": "auto", "align_self": "flex-start"})
     button.on_click(lambda _: action())
     return button
 
