@@ -90,13 +90,19 @@ def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, co
             assert close_to(frame["values"], wanted), (explorable["id"], texts, frame["values"], wanted)
             frames[tuple(texts.values())] = frame
             if truth is expected.batch_flow:
-                check_drawn_line(
-                    frame["html"], expected.batch_flow_tensor(*map(number, texts.values()), cohort_rows)[1][0]
-                )
+                check_batch_flow(frame, expected.batch_flow_tensor(*map(number, texts.values()), cohort_rows)[1])
         check_captions(frames)
         if path.endswith("02_shapes.html"):
             check_shape_bench(frames)
     assert page.errors == []
+
+
+def check_batch_flow(frame: dict, tensor: torch.Tensor) -> None:
+    """The numbers in the caption and the line in the picture are this tensor's."""
+    zeros = (tensor == 0).float().mean().item()
+    for text in (f"shape {tuple(tensor.shape)}", f"Zeros: {zeros:.0%} ", f"begins with {tensor[0, 0]:.2f}."):
+        assert text in frame["caption"]
+    check_drawn_line(frame["html"], tensor[0])
 
 
 def check_drawn_line(html: str, row: torch.Tensor) -> None:
