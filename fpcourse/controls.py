@@ -106,6 +106,11 @@ class Explorable:
             raise ValueError(f"try {number} needs two or more guesses; got {list(attempt.guesses)}")
 
     @property
+    def title(self) -> str:
+        """What the reader hears it called: "shape bench" for ``shape_bench``."""
+        return self.draw.__name__.strip("_<>").replace("_", " ")
+
+    @property
     def start(self) -> tuple[int, ...]:
         return tuple(control.start for control in self.controls)
 
@@ -133,7 +138,7 @@ class Explorable:
         where = ", ".join(f"{name}={value!r}" for name, value in values.items())
         try:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                torch.default_generator.manual_seed(0)  # torch.manual_seed would seed the GPUs too
                 view = self.draw(**values)
         except Exception as error:
             error.add_note(f"raised by {self.draw.__name__}({where})")

@@ -33,10 +33,12 @@ class Panel:
         for control in self.controls:
             control.observe(self.redraw, names="index")
         self.guess_rows: list[widgets.HBox] = []
+        self.answers: list[widgets.HTML] = []
         tries = [self._try(attempt) for attempt in explorable.tries]
         reset = _button("Reset", self.reset)
         style = widgets.HTML(f"<style>{asset('views.css')}</style>")
-        row = widgets.HBox([*self._play(), reset])
+        self.steps = self._play()
+        row = widgets.HBox([*self.steps, reset])
         self.box = widgets.VBox([style, *self.controls, row, self.picture, self.cover, *tries])
         self.move(explorable.start)
 
@@ -55,15 +57,29 @@ class Panel:
         self.picture.value = _frame_html(self.explorable, [c.index for c in self.controls], self.identifier)
 
     def reset(self) -> None:
-        """Back to the start frame, uncovered."""
+        """Back to the start frame, uncovered, with no answer on view."""
+        self.stop()
         self.uncover()
+        for answer in self.answers:
+            answer.layout.display = "none"
         self.move(self.explorable.start)
 
+    def stop(self) -> None:
+        """Stop playing."""
+        for widget in self.steps:
+            if isinstance(widget, widgets.Play):
+                widget.playing = False
+
     def uncover(self) -> None:
-        """Show the figure and close the question that covered it."""
+        """Show the figure, free the controls and close the question that covered it."""
         self.picture.layout.visibility = "visible"
+        self._disable(False)
         for hidden in (self.cover, *self.guess_rows):
             hidden.layout.display = "none"
+
+    def _disable(self, disabled: bool) -> None:
+        for widget in (*self.controls, *self.steps):
+            widget.disabled = disabled
 
     def _play(self) -> list[widgets.Widget]:
         if self.explorable.play is None:
@@ -86,11 +102,13 @@ class Panel:
         answer = widgets.HTML(f"<p>{escape(attempt.answer)}</p>", layout={"display": "none"})
 
         def ask() -> None:
+            self.stop()
             self.uncover()
             answer.layout.display = "none"
             self.picture.layout.visibility = "hidden"
             self.cover.layout.display = row.layout.display = ""
             self.move(positions)
+            self._disable(True)  # the answer is about this state
 
         def reveal() -> None:
             self.uncover()
@@ -101,6 +119,7 @@ class Panel:
             layout={"display": "none", "flex_flow": "row wrap"},
         )
         self.guess_rows.append(row)
+        self.answers.append(answer)
         begin = _button(f"Try this: {self.explorable.changes(positions)}", ask)
         return widgets.VBox([begin, question, row, answer])
 

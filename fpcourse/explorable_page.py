@@ -17,7 +17,7 @@ _TAKEN: set[str] = set()
 
 def present(explorable: Explorable) -> None:
     """Put the explorable on the page."""
-    name = explorable.draw.__name__.strip("_<>").replace("_", "-")
+    name = re.sub("[^a-z0-9]+", "-", explorable.draw.__name__.lower()).strip("-")
     names = chain([f"explore-{name}"], (f"explore-{name}-{number}" for number in count(2)))
     identifier = next(name for name in names if name not in _TAKEN)
     _TAKEN.add(identifier)
@@ -35,7 +35,8 @@ def page_html(explorable: Explorable, identifier: str) -> str:
         "play": explorable.play,
     }
     return (
-        f'<div class="fp-explore" id="{identifier}" role="group" aria-label="Interactive figure" '
+        f'<div class="fp-explore" id="{identifier}" role="group" '
+        f'aria-label="Interactive figure: {escape(explorable.title)}" '
         f"data-config='{escape(json.dumps(config))}'>"
         f'<form class="fp-controls" autocomplete="off" hidden>'
         + "".join(_control_html(control, identifier) for control in explorable.controls)
@@ -88,7 +89,7 @@ def _control_html(control: Control, identifier: str) -> str:
             f'<div class="fp-control"><label for="{slider}">{escape(control.label)}</label>'
             f'<input type="range" id="{slider}" name="{control.name}" min="0" max="{len(control.values) - 1}" '
             f'step="1" value="{control.start}" aria-valuetext="{text}">'
-            f'<output for="{slider}">{text}</output></div>'
+            f'<output for="{slider}" aria-live="off">{text}</output></div>'
         )
     choices = "".join(
         f'<label><input type="radio" name="{identifier}-{control.name}" value="{at}"'
@@ -116,6 +117,7 @@ def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
         f'<div class="fp-try" data-state="{json.dumps(positions, separators=(",", ":"))}">'
         f'<p><a class="fp-try-link" href="#{identifier}">Try this: {escape(explorable.changes(positions))}.</a> '
         f"{escape(attempt.question)}</p>"
-        f'<p class="fp-guesses">{guesses}<button type="button" hidden>Skip</button></p>'
+        f'<div class="fp-guesses" role="group" aria-label="{escape(attempt.question)}">'
+        f'{guesses}<button type="button" hidden>Skip</button></div>'
         f'<p class="fp-answer">{escape(attempt.answer)}</p></div>'
     )

@@ -22,8 +22,8 @@ def explore(
     """Show ``draw(**values)`` with a control for each of its parameters.
 
     Args:
-        draw: gives a ``View`` for one value of each control. It runs under ``torch.manual_seed(0)``, whatever
-            was drawn before, and the reader's random state is put back.
+        draw: gives a ``View`` for one value of each control. It runs from the same seed of
+            torch's CPU generator, whatever was drawn before, and that generator's state is put back.
         controls: the values of each control, by parameter name. Numbers make a slider, words and booleans a
             choice. At most 128 combinations.
         start: the values shown first; a control not named starts at its first value.

@@ -102,7 +102,13 @@ def parameters_and_activations(trace: Trace) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def bytes_against_batch(batch_sizes: Sequence[int], activation_bytes: Sequence[int], parameter_bytes: int) -> Figure:
-    """The bytes of all layers' outputs, which grow with the batch, against those of the parameters."""
+    """The bytes of all layers' outputs, which grow with the batch, against those of the parameters.
+
+    Raises:
+        ValueError: a number of bytes that is not positive has no place on the logarithmic axis.
+    """
+    if min(*activation_bytes, parameter_bytes) <= 0:
+        raise ValueError(f"bytes must be positive; got {list(activation_bytes)} and {parameter_bytes}")
     figure, axes = _one_axes(height=2.7, left=0.15, right=0.97, bottom=0.19, top=0.95)
     axes.plot(batch_sizes, activation_bytes, color=HIDDEN, marker="o", label="activations")
     axes.plot(batch_sizes, [parameter_bytes] * len(batch_sizes), color=FEATURES, linestyle="--", label="parameters")
@@ -259,5 +265,5 @@ def _elements(shape: Shape) -> int:
 
 def _powers_of_ten(low: float, high: float) -> tuple[list[float], list[str]]:
     exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    units = ("B", "kB", "MB", "GB")
+    units = ("B", "kB", "MB", "GB", "TB", "PB")
     return [10.0**n for n in exponents], [f"{10 ** (n % 3)} {units[n // 3]}" for n in exponents]

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 
 import torch
 from torch import nn
@@ -16,20 +17,24 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 
     Put back, also when the block raises: each module's ``training`` flag, attributes, submodules and hooks;
     each parameter's ``requires_grad`` and ``.grad``; each buffer by value and identity (BatchNorm's running
-    statistics too); the random state of Python, NumPy and torch; the grad mode.
+    statistics too), and so each tensor that is a plain attribute; the random state of Python, NumPy and torch;
+    the grad mode.
 
-    The forward works on copies of the buffers, and the originals come back: a graph made before the block
+    The forward works on copies of these tensors, and the originals come back: a graph made before the block
     still runs backward after it. Parameters are not copied, as that would double a large model's memory: a
     forward that writes into its own parameters or gradients is reported with a ``RuntimeWarning``. Outside
     the promise: the contents of Python containers that the model holds (a list it appends to), and writes
     that torch does not count, which go unreported: those through ``.data``, and those into tensors made
-    under ``inference_mode``.
+    under ``inference_mode``. Buffers that are views of one another are copied apart.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: the model has lazy parameters that no forward has initialised yet.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    if any(map(nn.parameter.is_lazy, chain(model.parameters(), model.buffers()))):
+        raise ValueError("the model has lazy parameters that are not initialised yet; run it once first")
     with ExitStack() as stack:
         # Undone last to first, so that the random state, saved first, also covers the other restorations.
         stack.enter_context(_random_state_kept())
@@ -50,10 +55,11 @@ def _modules_kept(model: nn.Module) -> Iterator[None]:
     for module, _, _ in saved:
         # A buffer registered during the forward may leave its name here.
         module._non_persistent_buffers_set = set(module._non_persistent_buffers_set)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                # One copy for a buffer that several modules share.
-                module._buffers[name] = copies.setdefault(id(buffer), buffer.detach().clone())
+        for held in (module._buffers, module.__dict__):
+            for name, tensor in held.items():
+                if isinstance(tensor, torch.Tensor):
+                    # One copy for a tensor that several modules share.
+                    held[name] = copies.setdefault(id(tensor), _copy(tensor))
     try:
         yield
     finally:
@@ -61,6 +67,11 @@ def _modules_kept(model: nn.Module) -> Iterator[None]:
             _put_back(module.__dict__, attributes)
             for held, contents in dictionaries:
                 _put_back(held, contents)
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    copy = tensor.detach().clone()
+    return copy.requires_grad_() if tensor.requires_grad else copy
 
 
 def _put_back(held: dict, contents: dict) -> None:
@@ -97,7 +108,7 @@ def _parameters_kept(model: nn.Module) -> Iterator[None]:
                 f"the forward pass wrote into the parameters {', '.join(written)} or their gradients; "
                 "these values are not put back",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
 
 

@@ -207,8 +207,11 @@ def capture(model: nn.Module, names: Sequence[str]) -> Iterator["Captured"]:
     ``activations["relu:1"]`` and ``activations["relu:2"]``, detached clones.
 
     Raises:
+        TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: a name that the model does not have; the message lists near misses.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
     captured = Captured(_check_names(model, names))
     modules = dict(model.named_modules(remove_duplicate=False))
 

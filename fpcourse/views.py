@@ -214,7 +214,7 @@ def _themed_tag(tag: re.Match) -> str:
     """Inside one tag: shorter coordinates, the page's font, the theme's colours."""
     text = re.sub(r' (d|x|y|width|height|points|transform)="([^"]*)"', _short_numbers, tag[0])
     text = re.sub(r'font-family: [^;"]*;? ?| transform="rotate\(-0 [^"]*"', "", text)
-    text = text.replace("#000000", "currentColor")
+    text = text.replace("#000000", "currentColor").replace("#ffffff", "var(--fp-ground,#ffffff)")
     return re.sub(
         r"#[0-9a-f]{6}\b",
         lambda m: f"var({CSS_VARIABLES[m[0]]},{m[0]})" if m[0] in CSS_VARIABLES else m[0],
@@ -223,6 +223,8 @@ def _themed_tag(tag: re.Match) -> str:
 
 
 def _short_numbers(attribute: re.Match) -> str:
+    if "matrix(" in attribute[2]:
+        return attribute[0]  # the scale of an image
     value = re.sub(r"-?\d+\.\d\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), " ".join(attribute[2].split()))
     return f' {attribute[1]}="{value}"'
 

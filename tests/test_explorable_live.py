@@ -315,3 +315,17 @@ def test_a_change_is_quick():
         box.controls[0].index = at
         seconds.append(time.process_time() - began)
     assert statistics.median(seconds) <= 0.25
+
+
+def test_a_question_stops_play_and_holds_the_controls():
+    box = Box(checked())
+    (player,) = box.players
+    attempt = box.tries[0]
+    player.playing = True
+    attempt["begin"].click()
+    assert not player.playing and player.disabled and all(control.disabled for control in box.controls)
+    attempt["guesses"][0].click()
+    assert not player.disabled and not any(control.disabled for control in box.controls)
+    player.playing = True
+    box.buttons["Reset"].click()
+    assert not player.playing and attempt["answer"].layout.display == "none"

@@ -455,3 +455,9 @@ def test_too_large_a_graph_is_refused():
         else:
             with pytest.raises(ValueError, match=r"121 nodes are too many to draw \(at most 120\); print the graph"):
                 plots.computation_graph(graph)
+
+
+@pytest.mark.parametrize(("activations", "parameters"), [([1, 2], 0), ([0, 2], 4)])
+def test_bytes_that_are_not_positive_are_refused(activations, parameters):
+    with pytest.raises(ValueError, match="bytes must be positive"):
+        plots.bytes_against_batch([1, 2], activations, parameters)

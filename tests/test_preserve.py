@@ -344,3 +344,45 @@ def test_random_models(model, data):
         model(torch.randn(6, 4))
 
     assert_unchanged(model, run, ZeroDivisionError if fails is not None else None)
+
+
+class Counting(nn.Module):
+    """Keeps a plain tensor attribute, no buffer, and writes into it."""
+
+    def __init__(self):
+        super().__init__()
+        self.state = torch.zeros(2)
+
+    def forward(self, x):
+        self.state += 1
+        return x + self.state
+
+
+def test_a_plain_tensor_attribute_is_put_back_by_value_and_identity():
+    model, x = Counting(), torch.zeros(2)
+    state = model.state
+    with unchanged(model):
+        assert model(x).tolist() == [1.0, 1.0] and model(x).tolist() == [2.0, 2.0]
+    assert model.state is state and state.tolist() == [0.0, 0.0]
+
+
+def test_a_buffer_that_requires_grad_still_does_inside():
+    model = nn.Module()
+    model.register_buffer("scale", torch.ones(1, requires_grad=True))
+    with unchanged(model):
+        assert model.scale.requires_grad
+
+
+def test_lazy_parameters_are_refused_in_words():
+    with (
+        pytest.raises(ValueError, match="lazy parameters that are not initialised yet; run it once first"),
+        unchanged(nn.LazyLinear(3)),
+    ):
+        pass
+
+
+def test_the_warning_names_the_readers_line():
+    model = nn.Linear(1, 1)
+    with pytest.warns(RuntimeWarning) as caught, unchanged(model), torch.no_grad():
+        model.weight.add_(1)
+    assert caught[0].filename == __file__

@@ -739,3 +739,8 @@ def test_a_module_under_two_names_can_be_asked_for_by_either():
         got = get_intermediate_activations(model, x, [name, name])
         assert list(got) == [f"{name}:1", f"{name}:2"]
         assert torch.equal(got[f"{name}:1"], x.clamp(min=0))
+
+
+def test_capture_of_something_else_is_a_type_error():
+    with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got str"), capture("x", []):
+        pass

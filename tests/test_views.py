@@ -484,3 +484,19 @@ def test_show_refuses_what_a_view_refuses(shown):
 def test_values_that_are_no_dictionary_are_refused():
     with pytest.raises(TypeError, match="values must be a dictionary of numbers by name; got list"):
         View(Figure(), "A caption.", "An alt text.", [1, 2])
+
+
+def test_a_legends_white_ground_follows_the_theme():
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.plot([0, 1], label="a line")
+    axes.legend(frameon=True)
+    text = views.svg(figure, "p-")
+    assert "#ffffff" not in text.replace("var(--fp-ground,#ffffff)", "") and "var(--fp-ground,#ffffff)" in text
+
+
+def test_the_scale_of_an_image_is_not_rounded():
+    figure = Figure()
+    figure.add_subplot().imshow([[0.0, 1.0], [1.0, 0.0]], interpolation="none")
+    (scale,) = re.findall(r"matrix\(([\d.]+) ", views.svg(figure, "p-"))
+    assert len(scale.partition(".")[2]) > 1

@@ -10,6 +10,8 @@
   let state = [...start];
   let frames = null;
   let timer = null;
+  let writing = null;
+  let saying = null;
 
   const unpack = async () => {
     const packed = atob(find(".fp-frames").textContent);
@@ -40,25 +42,33 @@
   };
 
   // The address holds a piece for each explorable that is not at its start: #id?name=value&...;id?...
+  // An explorable keeps its own piece in data-piece, since a link to a heading empties the address.
   const pieces = () => location.hash.slice(1).split(";").filter((piece) => piece.includes("?"));
-  const ownPiece = () => pieces().find((piece) => piece.startsWith(`${root.id}?`));
-  const writtenPiece = () => {
+  const given = (element) => pieces().find((piece) => piece.startsWith(`${element.id}?`));
+  const ownPiece = () => {
     const changed = controls.flatMap((control, i) =>
       state[i] === start[i] ? [] : [`${control.name}=${encodeURIComponent(control.texts[state[i]])}`]);
-    return `${root.id}?${changed.join("&")}`;
+    return changed.length ? `${root.id}?${changed.join("&")}` : "";
   };
-  const isStart = () => state.every((at, i) => at === start[i]);
+  const address = (own) => {
+    const others = [...document.querySelectorAll(".fp-explore")].filter((other) => other !== root);
+    const all = [own, ...others.map((other) => other.dataset.piece ?? given(other))].filter(Boolean);
+    return location.href.split("#")[0] + (all.length ? `#${all.join(";")}` : "");
+  };
+  // Browsers refuse more than some 100 writes in 10 seconds: write once the reader pauses.
   const writeAddress = () => {
-    const others = pieces().filter((piece) => !piece.startsWith(`${root.id}?`));
-    const all = isStart() ? others : [writtenPiece(), ...others];
-    history.replaceState(history.state, "", location.href.split("#")[0] + (all.length ? `#${all.join(";")}` : ""));
+    root.dataset.piece = ownPiece();
+    clearTimeout(writing);
+    writing = setTimeout(() => history.replaceState(history.state, "", address(ownPiece())), 150);
   };
   const readAddress = () => {
-    const given = new URLSearchParams(ownPiece()?.split("?")[1]);
-    return controls.map((control, i) => {
-      const at = control.texts.indexOf(given.get(control.name));
+    const values = new URLSearchParams(given(root)?.split("?")[1]);
+    state = controls.map((control, i) => {
+      const at = control.texts.indexOf(values.get(control.name));
       return at < 0 ? start[i] : at;
     });
+    root.dataset.piece = ownPiece();
+    paint();
   };
 
   const set = (next) => {
@@ -79,25 +89,30 @@
     if (button) button.textContent = "Play";
   };
   const say = (text) => {
+    clearTimeout(saying);
     find("[role=status]").textContent = text;
-    setTimeout(() => { find("[role=status]").textContent = ""; }, 4000);
   };
   const actions = {
-    back: () => step(-1),
-    forward: () => step(1),
+    back: () => { stop(); step(-1); },
+    forward: () => { stop(); step(1); },
     play: () => {
       if (timer) return stop();
       if (state[played] === controls[played].texts.length - 1) set(state.with(played, 0));
       timer = setInterval(() => step(1), 1200);
       find('[data-do="play"]').textContent = "Pause";
     },
-    reset: () => { stop(); uncover(); set([...start]); },
+    reset: () => {
+      stop();
+      uncover();
+      root.querySelectorAll(".fp-answer").forEach((answer) => { answer.hidden = true; });
+      set([...start]);
+    },
     copy: async () => {
-      const others = pieces().filter((piece) => !piece.startsWith(`${root.id}?`));
-      const link = `${location.href.split("#")[0]}#${[writtenPiece(), ...others].join(";")}`;
+      const link = address(ownPiece() || `${root.id}?`);
       try {
         await navigator.clipboard.writeText(link);
         say("Link copied.");
+        saying = setTimeout(() => { find("[role=status]").textContent = ""; }, 4000);
       } catch {
         say(link);
       }
@@ -106,7 +121,9 @@
 
   const cover = (covered) => {
     figure.classList.toggle("fp-covered", covered);
-    figure.inert = covered;
+    // The answer is about the state that the question set: nothing moves until it is given. Reset stays.
+    [figure, ...form.querySelectorAll(".fp-control, [data-do=back], [data-do=forward], [data-do=play]")]
+      .forEach((element) => { element.inert = covered; });
     find(".fp-cover").hidden = !covered;
   };
   const uncover = () => {
@@ -151,9 +168,14 @@
     });
     form.addEventListener("click", (event) => actions[event.target.dataset.do]?.());
     root.querySelectorAll(".fp-try").forEach(prepareTry);
-    addEventListener("hashchange", () => { if (ownPiece()) { state = readAddress(); paint(); } });
-    state = readAddress();
-    paint();
+    figure.addEventListener("focusin", stop);
+    addEventListener("hashchange", () => {
+      if (!pieces().length) return;
+      stop();
+      uncover();
+      readAddress();
+    });
+    readAddress();
     if (pieces()[0]?.startsWith(`${root.id}?`)) root.scrollIntoView();
   };
 

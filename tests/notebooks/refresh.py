@@ -52,7 +52,9 @@ def refresh(path: Path) -> None:
     # A committed output is what a reader's kernel shows, whatever the caller's environment.
     os.environ.pop("FPCOURSE_STATIC", None)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=300, coalesce_streams=True, resources={"metadata": {"path": path.parent}}
+    ).execute()
     path.write_text(text_of(normalised(notebook)), encoding="utf8")
 
 
