@@ -23,6 +23,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
 ]
 
+# Playwright switches off what keeps a page from rewriting its address too often; a reader's browser has it on.
+NOT_AS_A_READER = ["--disable-ipc-flooding-protection"]
+
 
 @pytest.fixture(scope="session")
 def html() -> Path:
@@ -40,7 +43,7 @@ def browser():
     with sync_playwright() as playwright:
         for options in ({"executable_path": found},) if found else ({"channel": "chrome"}, {}):
             try:
-                browser = playwright.chromium.launch(args=FLAGS, **options)
+                browser = playwright.chromium.launch(args=FLAGS, ignore_default_args=NOT_AS_A_READER, **options)
                 break
             except Error as error:
                 reason = error
