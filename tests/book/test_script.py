@@ -104,6 +104,7 @@ def test_many_quick_changes_leave_the_address_of_the_last(two):
           input.value = i % 4; input.dispatchEvent(new Event("input", {bubbles: true}));
         } }""")
     wait_for_address(two, "#a?n=1")
+    assert values(two, "a")["n"] == 1
 
 
 @pytest.mark.parametrize("act", ["reset", "back", "forward", "slider", "try", "focus"])
