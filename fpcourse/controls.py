@@ -7,7 +7,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -61,7 +61,7 @@ class Explorable:
     draw: Callable[..., View]
     controls: tuple[Control, ...]
     play: str | None = None
-    tries: tuple[Try, ...] = field(default=())
+    tries: tuple[Try, ...] = ()
 
     @classmethod
     def checked(cls, draw, controls, start, labels, play, tries) -> "Explorable":

@@ -13,7 +13,7 @@ from torch import nn
 
 from fpcourse.autograd import autograd_graph
 from fpcourse.parts import ShownAsTable, Table
-from fpcourse.preserve import unchanged
+from fpcourse.preserve import check_is_module, unchanged
 
 MODES = ("train", "eval")
 CONTEXTS = {
@@ -34,8 +34,7 @@ def in_mode(model: nn.Module, mode: str) -> Iterator[None]:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: another ``mode``.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    check_is_module(model)
     if mode not in MODES:
         raise ValueError(f'mode must be "train" or "eval", got {mode!r}')
     flags = [(module, module.training) for module in model.modules()]

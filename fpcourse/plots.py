@@ -30,6 +30,7 @@ STYLE = {
 }
 WIDTH = 5.2  # inches, all figures: at this width the text stays legible on a phone
 MOST_NODES = 120
+ARROW = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
 
 
 @matplotlib.rc_context(STYLE)
@@ -61,9 +62,13 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
     return figure
 
 
-def _ribbon_rows(trace: Trace) -> list[tuple[str, Shape]]:
+def _check_calls(trace: Trace) -> None:
     if not len(trace):
         raise ValueError("the trace holds no call to draw")
+
+
+def _ribbon_rows(trace: Trace) -> list[tuple[str, Shape]]:
+    _check_calls(trace)
     rows = [("input", trace[0].input_shapes[0]), *((call.label, call.output_shapes[0]) for call in trace)]
     for label, shape in rows:
         if len(shape) != 2 or not all(isinstance(size, int) for size in shape):
@@ -78,8 +83,7 @@ def parameters_and_activations(trace: Trace) -> Figure:
     Raises:
         ValueError: a trace without calls.
     """
-    if not len(trace):
-        raise ValueError("the trace holds no call to draw")
+    _check_calls(trace)
     labels = [call.label for call in trace]
     counts = {
         "parameters": [call.parameters + call.frozen_parameters for call in trace],
@@ -172,7 +176,7 @@ def training_step() -> Figure:
     figure, axes = _one_axes(height=1.25, left=0.01, right=0.99, bottom=0.02, top=0.98)
     axes.set(xlim=(0, 8), ylim=(0, 1.6))
     axes.axis("off")
-    arrow = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
+    arrow = {**ARROW, "linewidth": 1.3}
     for at, text in enumerate(("forward\npass", "loss", "backward\npass", "optimiser\nstep")):
         lit = at == 0
         axes.add_patch(Rectangle((2 * at + 0.1, 0.75), 1.6, 0.7, facecolor=BATCH, alpha=0.3 if lit else 0))
@@ -206,12 +210,7 @@ def computation_graph(graph: AutogradGraph) -> Figure:
     axes.axis("off")
     for start, end in graph.edges:
         (row, x), (row_below, x_below) = positions[start], positions[end]
-        axes.annotate(
-            "",
-            (x_below, row_below - 0.27),
-            (x, row + 0.27),
-            arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 0, "shrinkB": 0},
-        )
+        axes.annotate("", (x_below, row_below - 0.27), (x, row + 0.27), arrowprops=ARROW)
     crowd = Counter(row for row, _ in positions.values())
     for node in graph.nodes:
         _draw_node(axes, node, positions[node.index], width=min(0.3, 0.92 / max(crowd.values())), depth=depth)

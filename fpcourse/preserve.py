@@ -31,8 +31,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: the model has lazy parameters that no forward has initialised yet.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    check_is_module(model)
     if any(map(nn.parameter.is_lazy, chain(model.parameters(), model.buffers()))):
         raise ValueError("the model has lazy parameters that are not initialised yet; run it once first")
     with ExitStack() as stack:
@@ -42,6 +41,12 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         stack.enter_context(_modules_kept(model))
         stack.enter_context(_parameters_kept(model))
         yield
+
+
+def check_is_module(model: nn.Module) -> None:
+    """Raise a TypeError for what is not a ``torch.nn.Module``."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """layer_statistics: mean, spread, zeros and saturation of each layer's outputs, over any amount of data."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -124,7 +124,8 @@ def layer_statistics(
             if samples == 0:
                 if layer_names is not None:
                     captured.check_all_ran()
-                running = {label: _Running(label, _module(model, label)) for label in outputs}
+                modules = dict(model.named_modules(remove_duplicate=False))
+                running = {label: _Running(label, _module(modules, label)) for label in outputs}
             elif list(running) != list(outputs):
                 raise ValueError(
                     f"the calls differ between batches: first {', '.join(running)}, "
@@ -224,6 +225,5 @@ def _leaf_names(model: nn.Module) -> list[str]:
     return [name for name, module in model.named_modules() if not list(module.children())]
 
 
-def _module(model: nn.Module, label: str) -> nn.Module:
-    modules = dict(model.named_modules(remove_duplicate=False))
+def _module(modules: Mapping[str, nn.Module], label: str) -> nn.Module:
     return modules[label if label in modules else label.rpartition(":")[0]]

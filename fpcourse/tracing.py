@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from fpcourse.parts import ShownAsTable, Table
-from fpcourse.preserve import unchanged
+from fpcourse.preserve import check_is_module, unchanged
 
 Shape = tuple[int | str, ...]
 
@@ -210,8 +210,7 @@ def capture(model: nn.Module, names: Sequence[str]) -> Iterator["Captured"]:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: a name that the model does not have; the message lists near misses.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    check_is_module(model)
     captured = Captured(_check_names(model, names))
     modules = dict(model.named_modules(remove_duplicate=False))
 

@@ -112,8 +112,7 @@ def show(content: Any, *, caption: str, alt: str, values: Mapping[str, Any] | No
             _display({"text/html": page_html(view, f"fp-figure-{next(_COUNTER)}"), "text/plain": repr(view)})
         else:
             for number, part in enumerate(view.parts):
-                picture = fallback_picture(View(part, caption, alt))
-                _display({**picture, "text/plain": caption if number else repr(view)})
+                _display({**_part_bundle(part), "text/plain": caption if number else repr(view)})
             _display({"text/html": f"<p><em>{escape(caption)}</em></p>", "text/plain": caption})
     finally:
         close(view)
@@ -154,10 +153,17 @@ def values_script(values: Mapping[str, Any]) -> str:
 
 def fallback_picture(view: View) -> dict[str, Any]:
     """A PNG of the first figure, for where no widget and no HTML is shown; the parts' HTML if there is none."""
-    if not view.figures:
-        return {"text/html": "".join(part._repr_html_() for part in view.parts)}
+    if view.figures:
+        return _part_bundle(view.figures[0])
+    return {"text/html": "".join(part._repr_html_() for part in view.parts)}
+
+
+def _part_bundle(part: Any) -> dict[str, Any]:
+    """One part as a notebook shows it: a figure as PNG, anything else as its HTML."""
+    if not isinstance(part, Figure):
+        return {"text/html": part._repr_html_()}
     buffer = io.BytesIO()
-    view.figures[0].savefig(buffer, format="png", dpi=110, facecolor="white", metadata={"Software": None})
+    part.savefig(buffer, format="png", dpi=110, facecolor="white", metadata={"Software": None})
     return {"image/png": buffer.getvalue()}
 
 

@@ -1,4 +1,4 @@
-"""Where the built book is, and which pages it has."""
+"""Where the built book is, which pages it has, and when one is ready."""
 
 from pathlib import Path
 
@@ -13,3 +13,8 @@ def pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     return [f"{file}.html" for file in files]
+
+
+def wait_until_ready(page) -> None:
+    """An explorable is ready when its controls are shown."""
+    page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")

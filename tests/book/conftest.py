@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from built_book import HTML, ROOT
+from built_book import HTML, ROOT, wait_until_ready
 from playwright.sync_api import Error, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -74,5 +74,4 @@ def page(browser, html):
 def _open(page, html: Path, path: str) -> None:
     name, _, state = path.partition("#")
     page.goto((html / name).as_uri() + (f"#{state}" if state else ""))
-    # An explorable is ready when its controls are shown.
-    page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
+    wait_until_ready(page)

@@ -8,7 +8,7 @@ import re
 import expected
 import pytest
 import torch
-from built_book import pages
+from built_book import pages, wait_until_ready
 
 
 def explorables(page) -> list[dict]:
@@ -202,7 +202,7 @@ def test_the_address_holds_the_state_and_a_link_restores_it(page):
     address, state = page.url, shown(page, identifier)
     page.goto("about:blank")
     page.goto(address)
-    page.wait_for_function("!document.querySelector('.fp-controls').hidden")
+    wait_until_ready(page)
     assert shown(page, identifier) == state
     assert page.locator(f"#{identifier} input[name=step]").input_value() == "3"
     page.locator(f"#{identifier} [data-do=reset]").click()
@@ -255,7 +255,7 @@ def test_reduced_motion_leaves_the_steps_and_hides_play(browser, html):
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto((html / PAGE).as_uri())
-    page.wait_for_function("!document.querySelector('.fp-controls').hidden")
+    wait_until_ready(page)
     assert not page.locator("[data-do=play]").is_visible()
     assert page.locator("[data-do=forward]").is_visible()
     context.close()
@@ -293,7 +293,7 @@ def test_touch_moves_a_slider(browser, html):
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto((html / "book/02_shapes.html").as_uri())
-    page.wait_for_function("!document.querySelector('.fp-controls').hidden")
+    wait_until_ready(page)
     slider = page.locator("input[name=batch_size]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()

@@ -20,18 +20,16 @@ NOT_FETCHED = {"canonical", "author", "index", "search", "next", "prev"}
 
 
 class Loads(HTMLParser):
-    """What a page loads, which images it has, and all its ids."""
+    """What a page loads, and all its ids."""
 
     def __init__(self):
         super().__init__()
-        self.addresses, self.images, self.ids = [], [], []
+        self.addresses, self.ids = [], []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         if "id" in attributes:
             self.ids.append(attributes["id"])
-        if tag == "img":
-            self.images.append(attributes)
         if tag == "link" and attributes.get("rel") in NOT_FETCHED:
             return
         self.addresses += [attributes[name] for name in LOADED.get(tag, ()) if attributes.get(name)]

@@ -1,6 +1,7 @@
 """explorables.js on a page of two explorables, without a build: what they owe to one another and to the reader."""
 
 import pytest
+from built_book import wait_until_ready
 
 from fpcourse.controls import Explorable, Try
 from fpcourse.explorable_page import page_html
@@ -34,7 +35,7 @@ def two(browser, tmp_path):
 def open_at(page, state: str) -> None:
     page.goto("about:blank")
     page.goto(page.address + state)
-    page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
+    wait_until_ready(page)
 
 
 def values(page, name: str) -> dict:
