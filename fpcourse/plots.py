@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from fpcourse.autograd import AutogradGraph, Node
+from fpcourse.calls import Trace
+from fpcourse.nested import Shape
 from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
-from fpcourse.tracing import Shape, Trace
 
 STYLE = {
     "font.size": 10,
@@ -86,7 +87,7 @@ def parameters_and_activations(trace: Trace) -> Figure:
     _check_calls(trace)
     labels = [call.label for call in trace]
     counts = {
-        "parameters": [call.parameters + call.frozen_parameters for call in trace],
+        "parameters": [call.parameters for call in trace],
         "activation elements": [sum(map(_elements, call.output_shapes)) for call in trace],
     }
     figure = Figure(figsize=(WIDTH, 0.27 * len(labels) + 0.7))

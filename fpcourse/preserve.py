@@ -1,46 +1,61 @@
 """unchanged(model): run a model and find it afterwards as it was."""
 
+import copy
 import random
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
+
+# What most attributes of a module are: nothing to look into.
+_PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
 
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
     """A block in which ``model`` can be run, and after which it is bit for bit what it was.
 
-    Put back, also when the block raises: each module's ``training`` flag, attributes, submodules and hooks;
-    each parameter's ``requires_grad`` and ``.grad``; each buffer by value and identity (BatchNorm's running
-    statistics too), and so each tensor that is a plain attribute; the random state of Python, NumPy and torch;
-    the grad mode.
+    Put back, also when the block raises: each module's class, ``training`` flag, attributes, submodules and
+    hooks; each parameter's ``requires_grad``, ``.grad`` and ``.data``; each buffer by value and identity
+    (BatchNorm's running statistics too), and so each tensor that is a plain attribute; the random state of
+    Python, NumPy and torch; the grad mode.
 
-    The forward works on copies of these tensors, and the originals come back: a graph made before the block
-    still runs backward after it. Parameters are not copied, as that would double a large model's memory: a
-    forward that writes into its own parameters or gradients is reported with a ``RuntimeWarning``. Outside
-    the promise: the contents of Python containers that the model holds (a list it appends to), and writes
-    that torch does not count, which go unreported: those through ``.data``, and those into tensors made
-    under ``inference_mode``. Buffers that are views of one another are copied apart.
+    The forward works on copies of the buffers, and the originals come back: a graph made before the block
+    still runs backward after it. A lazy module is initialised on copies too, and is lazy again afterwards.
+    Parameters are not copied, as that would double a large model's memory, save those of an embedding with
+    ``max_norm``, which writes into its weight. Another forward that writes into its own parameters or
+    gradients is reported with a ``RuntimeWarning``. Outside the promise: the contents of Python containers
+    that the model holds (a list it appends to), what another thread writes to the same model meanwhile, and
+    writes that torch does not count, which go unreported: those in place through ``.data``, and those into
+    tensors made under ``inference_mode``. Buffers that are views of one another are copied apart.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
-        ValueError: the model has lazy parameters that no forward has initialised yet.
     """
     check_is_module(model)
-    if any(map(nn.parameter.is_lazy, chain(model.parameters(), model.buffers()))):
-        raise ValueError("the model has lazy parameters that are not initialised yet; run it once first")
-    with ExitStack() as stack:
-        # Undone last to first, so that the random state, saved first, also covers the other restorations.
-        stack.enter_context(_random_state_kept())
-        stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
-        stack.enter_context(_modules_kept(model))
-        stack.enter_context(_parameters_kept(model))
-        yield
+    modules = list(model.modules())
+    written: list[str] = []
+    try:
+        with ExitStack() as stack:
+            # Undone last to first, so that the random state, saved first, also covers the other restorations.
+            stack.callback(_random_state_keeper())
+            stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+            stack.callback(_parameters_keeper(model, modules, written))
+            stack.callback(_modules_keeper(modules))
+            yield
+    finally:
+        if written:
+            warnings.warn(
+                f"the forward pass wrote into the parameters {', '.join(written)} or their gradients; "
+                "these values are not put back",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
 
 def check_is_module(model: nn.Module) -> None:
@@ -49,93 +64,139 @@ def check_is_module(model: nn.Module) -> None:
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
 
 
-@contextmanager
-def _modules_kept(model: nn.Module) -> Iterator[None]:
-    """Each module's attribute dictionary, one level of dictionaries in it (hooks, buffers) included."""
-    saved = [
-        (module, dict(module.__dict__), [(held, dict(held)) for held in _own_dictionaries(module)])
-        for module in model.modules()
-    ]
+def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
+    """Puts back each module's class and attributes, one level of dictionaries in them (hooks, buffers) included."""
+    saved = []
+    for module in modules:
+        attributes = module.__dict__
+        # nn.Module keeps parameters, buffers, submodules and hooks in dictionaries; an empty one needs no copy.
+        held = [
+            (value, value.copy() if value else None)
+            for key, value in attributes.items()
+            if value.__class__ not in _PLAIN and key[0] == "_" and isinstance(value, dict)
+        ]
+        saved.append((module, module.__class__, attributes, attributes.copy(), held))
+    _work_on_copies(modules)
+
+    def put_back() -> None:
+        for module, cls, attributes, contents, held in saved:
+            if module.__class__ is not cls:
+                module.__class__ = cls  # a lazy module that was initialised
+            _put_back(attributes, contents)
+            for dictionary, its_contents in held:
+                if its_contents is not None:
+                    _put_back(dictionary, its_contents)
+                elif dictionary:
+                    dictionary.clear()
+
+    return put_back
+
+
+def _work_on_copies(modules: list[nn.Module]) -> None:
+    """Give the modules copies of what a forward may write into; one copy for a tensor that several share."""
     copies: dict[int, torch.Tensor] = {}
-    for module, _, _ in saved:
-        # A buffer registered during the forward may leave its name here.
-        module._non_persistent_buffers_set = set(module._non_persistent_buffers_set)
-        for held in (module._buffers, module.__dict__):
-            for name, tensor in held.items():
-                if isinstance(tensor, torch.Tensor):
-                    # One copy for a tensor that several modules share.
-                    held[name] = copies.setdefault(id(tensor), _copy(tensor))
-    try:
-        yield
-    finally:
-        for module, attributes, dictionaries in saved:
-            _put_back(module.__dict__, attributes)
-            for held, contents in dictionaries:
-                _put_back(held, contents)
+    written = {id(parameter) for module in modules for parameter in _written_parameters(module)}
+    for module in modules:
+        attributes = module.__dict__
+        if "_non_persistent_buffers_set" in attributes:
+            # A buffer registered during the forward may leave its name here.
+            attributes["_non_persistent_buffers_set"] = attributes["_non_persistent_buffers_set"].copy()
+        plain = [(key, value) for key, value in attributes.items() if isinstance(value, torch.Tensor)]
+        buffers = attributes["_buffers"]
+        for held, tensors in ((attributes, plain), (buffers, buffers and list(buffers.items()))):
+            for name, tensor in tensors:
+                if tensor is not None:
+                    if id(tensor) not in copies:
+                        copies[id(tensor)] = _copy(tensor)
+                    held[name] = copies[id(tensor)]
+        for name, parameter in list(attributes["_parameters"].items()) if written else ():
+            if id(parameter) in written:
+                attributes["_parameters"][name] = copies.setdefault(id(parameter), copy.deepcopy(parameter))
+
+
+def _written_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Parameters into which torch's own forward writes: lazy ones, and an embedding's with ``max_norm``."""
+    if module.__dict__.get("max_norm") is not None or isinstance(module, LazyModuleMixin):
+        return [parameter for parameter in module._parameters.values() if parameter is not None]
+    return []
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    copy = tensor.detach().clone()
-    return copy.requires_grad_() if tensor.requires_grad else copy
+    if is_lazy(tensor):
+        return type(tensor)(requires_grad=tensor.requires_grad, device=tensor.device, dtype=tensor.dtype)
+    return tensor.detach().clone().requires_grad_() if tensor.requires_grad else tensor.clone()
 
 
 def _put_back(held: dict, contents: dict) -> None:
     """Make ``held`` equal to ``contents``, order included, without ever leaving it empty on the way."""
-    for key in held.keys() - contents.keys():
-        del held[key]
+    if held.keys() != contents.keys():
+        for key in held.keys() - contents.keys():
+            del held[key]
     held.update(contents)
-    for key in contents if list(held) != list(contents) else ():
-        held[key] = held.pop(key)
+    if list(held) != list(contents):
+        for key in contents:
+            held[key] = held.pop(key)
 
 
-def _own_dictionaries(module: nn.Module) -> list[dict]:
-    """The dictionaries in which nn.Module keeps parameters, buffers, submodules and hooks."""
-    return [value for key, value in module.__dict__.items() if key.startswith("_") and isinstance(value, dict)]
-
-
-@contextmanager
-def _parameters_kept(model: nn.Module) -> Iterator[None]:
+def _parameters_keeper(model: nn.Module, modules: list[nn.Module], written: list[str]) -> Callable[[], None]:
+    """Puts back the parameters' data, gradients and flags; adds to ``written`` the names of those written into."""
+    parameters = {
+        id(parameter): parameter
+        for module in modules
+        for parameter in module._parameters.values()
+        if parameter is not None and not is_lazy(parameter)
+    }
     saved = [
-        (name, parameter, parameter.requires_grad, parameter.grad, _versions(parameter))
-        for name, parameter in model.named_parameters()
+        (parameter, parameter.data, parameter.requires_grad, parameter.grad, _versions(parameter))
+        for parameter in parameters.values()
     ]
-    try:
-        yield
-    finally:
-        for _, parameter, requires_grad, grad, _ in saved:
-            # torch refuses the call, needed or not, on a parameter made under inference_mode.
+
+    def put_back() -> None:
+        changed = set()
+        for parameter, data, requires_grad, grad, versions in saved:
+            # torch refuses these, needed or not, on a parameter made under inference_mode.
             if parameter.requires_grad is not requires_grad:
                 parameter.requires_grad_(requires_grad)
+            if not _same_memory(parameter, data):
+                parameter.data = data
             parameter.grad = grad
-        written = [name for name, parameter, *_, versions in saved if _versions(parameter) != versions]
-        if written:
-            warnings.warn(
-                f"the forward pass wrote into the parameters {', '.join(written)} or their gradients; "
-                "these values are not put back",
-                RuntimeWarning,
-                stacklevel=6,
-            )
+            if _versions(parameter) != versions:
+                changed.add(id(parameter))
+        if changed:
+            written.extend(name for name, parameter in model.named_parameters() if id(parameter) in changed)
+
+    return put_back
+
+
+def _same_memory(parameter: nn.Parameter, data: torch.Tensor) -> bool:
+    if parameter.dtype is not data.dtype or parameter.device != data.device:
+        return False
+    return parameter.is_meta or parameter.layout is not torch.strided or parameter.is_set_to(data)
 
 
 def _versions(parameter: nn.Parameter) -> tuple[int | None, int | None]:
-    return _version(parameter), None if parameter.grad is None else _version(parameter.grad)
+    grad = parameter.grad
+    return _version(parameter), None if grad is None else _version(grad)
 
 
 def _version(tensor: torch.Tensor) -> int | None:
     return None if tensor.is_inference() else tensor._version
 
 
-@contextmanager
-def _random_state_kept() -> Iterator[None]:
+def _random_state_keeper() -> Callable[[], None]:
     numpy = sys.modules.get("numpy")
     python_state = random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
     # Every device: a module without parameters draws on the device of its input.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
+    generators = [torch.default_generator, *(torch.cuda.default_generators[device] for device in devices)]
+    states = [generator.get_state() for generator in generators]
+
+    def put_back() -> None:
         random.setstate(python_state)
         if numpy_state is not None:
             numpy.random.set_state(numpy_state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+    return put_back

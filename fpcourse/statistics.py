@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fpcourse.capturing import capture
 from fpcourse.parts import ShownAsTable, Table
 from fpcourse.preserve import unchanged
-from fpcourse.tracing import capture
 
 SATURATED_WITHIN = 0.01  # of a limit of the range
 LIMITS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}

@@ -17,12 +17,12 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from fpcourse import explorable_page, plots, views
+from fpcourse.capturing import get_intermediate_activations
 from fpcourse.controls import Explorable, Try
 from fpcourse.explorables import explore
 from fpcourse.models import ClinicalMLP
 from fpcourse.palette import BATCH, HIDDEN
 from fpcourse.parts import Listing
-from fpcourse.tracing import get_intermediate_activations
 from fpcourse.views import View, failed, frame_data
 
 SOURCE = "def forward(x):\n    x = a(x)\n\n    return x < 1"

@@ -373,12 +373,37 @@ def test_a_buffer_that_requires_grad_still_does_inside():
         assert model.scale.requires_grad
 
 
-def test_lazy_parameters_are_refused_in_words():
-    with (
-        pytest.raises(ValueError, match="lazy parameters that are not initialised yet; run it once first"),
-        unchanged(nn.LazyLinear(3)),
-    ):
-        pass
+def test_a_lazy_model_is_lazy_again_afterwards():
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d(), nn.LazyConv1d(2, 1))
+    before = [(type(module), dict(vars(module))) for module in model.modules()]
+    torch.manual_seed(0)
+    with unchanged(model):
+        first = model[:2](torch.ones(2, 5))
+        assert type(model[0]) is nn.Linear
+    assert [(type(module), dict(vars(module))) for module in model.modules()] == before
+    assert all(nn.parameter.is_lazy(tensor) for tensor in [*model.parameters(), model[1].running_mean])
+    torch.manual_seed(0)
+    assert torch.equal(model[:2](torch.ones(2, 5)), first)
+
+
+def test_an_embedding_with_max_norm_keeps_its_weight():
+    model = nn.Sequential(nn.Embedding(5, 3, max_norm=0.1), nn.Linear(3, 5, bias=False))
+    model[1].weight = model[0].weight
+    pending = model[1](torch.ones(2, 3, requires_grad=True)).sum()  # its graph saves the weight
+    kept, _ = assert_unchanged(model, lambda: model(torch.tensor([1, 2])))
+    assert model[1].weight is model[0].weight
+    pending.backward()
+
+
+def test_replaced_data_is_put_back():
+    model = nn.Linear(2, 2)
+
+    def replace():
+        model.weight.data = torch.renorm(model.weight.data, 2, 0, 0.01)
+        model.half()
+
+    assert_unchanged(model, replace)
+    assert model.weight.dtype is torch.float32
 
 
 def test_the_warning_names_the_readers_line():

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from fpcourse.calls import COLUMNS
+from fpcourse.capturing import capture, get_intermediate_activations
 from fpcourse.models import ClinicalMLP, mlp
-from fpcourse.tracing import COLUMNS, capture, get_intermediate_activations, trace, trace_forward_pass
+from fpcourse.tracing import trace, trace_forward_pass
 
 Pair = namedtuple("Pair", "left right")
 
@@ -224,7 +226,7 @@ def test_shared_weights_count_once_and_frozen_ones_apart():
     second.bias.requires_grad_(False)
     result = trace(nn.Sequential(first, second, first), torch.ones(1, 4))
     assert result.parameters == 4 * 4 + 4 + 4
-    assert [(call.parameters, call.frozen_parameters) for call in result] == [(20, 0), (16, 4), (20, 0)]
+    assert [(call.parameters, call.trainable_parameters) for call in result] == [(20, 20), (20, 16), (20, 20)]
     assert result.calls[0].parameters == 0
     assert [row[-1] for row in result.table().rows] == ["20"] * 3
 
@@ -329,9 +331,11 @@ def test_traces_nest():
     result = trace(model, x)
     assert state_of(model) == before
     assert [call.label for call in inside[0]] == ["0", "1"] and len(inside[1]) == 8
-    # The outer trace sees what the inner one ran of this model.
-    assert [call.label for call in result] == ["sub.0:1", "sub.1:1", "sub.0:2", "sub.1:2", "last"]
-    assert [call.depth for call in result] == [2, 2, 2, 2, 1]
+    # The outer trace sees what the inner ones ran, the model that was made during the forward too.
+    own = [call for call in result if not call.name.startswith("<")]
+    assert [call.label for call in own] == ["sub.0:1", "sub.1:1", "sub.0:2", "sub.1:2", "last"]
+    assert [call.depth for call in own] == [2, 2, 2, 2, 1]
+    assert [call.label for call in result[2:10]] == [f"<ClinicalMLP>.{call.label}" for call in inside[1]]
 
 
 # When the forward raises
@@ -488,7 +492,7 @@ def test_no_module_is_a_type_error():
 def test_every_column():
     model = nn.Sequential(nn.Linear(3, 500), nn.BatchNorm1d(500).eval())
     table = trace(model, torch.randn(4, 3)).table(tuple(COLUMNS))
-    assert table.headers == ("layer", "type", "mode", "input", "output", "dtype", "bytes", "parameters")
+    assert table.headers == ("layer", "type", "mode", "input", "output", "dtype", "bytes", "parameters", "trainable")
     assert table.rows == (
         ("0", "Linear", "train", "(4, 3)", "(4, 500)", "float32", "8,000", "2,000"),
         ("1", "BatchNorm1d", "eval", "(4, 500)", "(4, 500)", "float32", "8,000", "1,000"),

@@ -1,0 +1,66 @@
+"""expectation: what a layer of torch wants of its input, in words, for the note on an error."""
+
+import torch
+from torch import nn
+
+from fpcourse.nested import tensors_in
+
+
+def expectation(module: nn.Module, args: tuple, kwargs: dict) -> str:
+    """``"; it expects a last axis of 20"``, and what differs in dtype or device; empty where nothing is known."""
+    tensor = next(tensors_in((args, kwargs)), None)
+    if tensor is None:
+        return ""
+    said = [text for text in (_wanted(module, tensor), _differs_from_weights(module, tensor)) if text]
+    return "".join(f"; {text}" for text in said)
+
+
+def _wanted(module: nn.Module, tensor: torch.Tensor) -> str:
+    if isinstance(module, nn.Linear):
+        return f"it expects a last axis of {module.in_features}"
+    if isinstance(module, nn.modules.conv._ConvNd):
+        axes = module.weight.dim()
+        return f"it expects {axes} axes, or {axes - 1} for one sample, the channels among them {module.in_channels}"
+    if isinstance(module, nn.modules.batchnorm._NormBase):
+        return _wanted_by_norm(module, tensor)
+    if isinstance(module, nn.GroupNorm):
+        return f"it expects {module.num_channels} channels in axis 1"
+    if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
+        return f"it expects the last axes to be {tuple(module.normalized_shape)}"
+    if isinstance(module, nn.RNNBase):
+        return f"it expects a last axis of {module.input_size}"
+    if isinstance(module, nn.MultiheadAttention):
+        return f"it expects queries with a last axis of {module.embed_dim}"
+    if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+        return f"it expects whole numbers from 0 to {module.num_embeddings - 1}{_found_range(tensor)}"
+    return ""
+
+
+def _wanted_by_norm(module: nn.Module, tensor: torch.Tensor) -> str:
+    if tensor.dim() < 2 or tensor.shape[1] != module.num_features:
+        return f"it expects {module.num_features} features in axis 1"
+    if module.training:
+        return f"in train mode it expects more than one value for each of its {module.num_features} features"
+    return ""
+
+
+def _found_range(tensor: torch.Tensor) -> str:
+    # Not on a GPU: after an index error there, every further read raises as well.
+    if tensor.device.type != "cpu" or tensor.numel() == 0 or tensor.is_floating_point() or tensor.is_complex():
+        return ""
+    return f", and was given {tensor.min().item()} to {tensor.max().item()}"
+
+
+def _differs_from_weights(module: nn.Module, tensor: torch.Tensor) -> str:
+    weight = next(module.parameters(recurse=False), None)
+    if weight is None or isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+        return ""
+    if weight.device != tensor.device:
+        return f"its weights are on {weight.device}, the input on {tensor.device}"
+    if weight.dtype is not tensor.dtype:
+        return f"its weights are {_name(weight.dtype)}, the input is {_name(tensor.dtype)}"
+    return ""
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
