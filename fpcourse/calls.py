@@ -2,26 +2,26 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from fpcourse.nested import Shape, shapes_text
 from fpcourse.parts import ShownAsTable, Table
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call of one module. Shapes list every tensor in the arguments or in the output, in order.
 
     ``name`` is the module's dotted path in the model, ``label`` the same with ``:1``, ``:2``, ... where the
     module was called more than once. A module that is not registered in the model (made during the forward,
     or kept in a plain list) is named by its type: ``<Linear>``. ``is_leaf`` is true when no further module
     ran inside, parametrizations of its own tensors apart. ``parameters`` counts the module's own (not its
-    children's), and ``trainable_parameters`` those of them that require a gradient. ``output_bytes`` is the
-    size of the output's tensors.
+    children's; but a leaf's with those of submodules whose weights it uses without a call, as
+    ``nn.MultiheadAttention`` does), and ``trainable_parameters`` those of them that require a gradient.
+    ``output_bytes`` is the size of the output's tensors.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Trace(ShownAsTable, Sequence):
 
     def rows(self) -> list[dict[str, Any]]:
         """The leaf calls as dictionaries, a key a field of ``Call``; ``pandas.DataFrame`` takes them as they are."""
-        return [asdict(call) for call in self]
+        return [call._asdict() for call in self]
 
     def filter(self, type: str = "*", name: str = "*") -> "Trace":
         """The calls whose type and dotted name match these patterns (``*``, ``?``, ``[...]``, case counts).
@@ -182,8 +182,7 @@ class Trace(ShownAsTable, Sequence):
         return replace(
             self,
             calls=tuple(
-                replace(
-                    mine,
+                mine._replace(
                     input_shapes=all_named(mine.input_shapes, theirs.input_shapes),
                     output_shapes=all_named(mine.output_shapes, theirs.output_shapes),
                 )
@@ -227,9 +226,9 @@ class Comparison(ShownAsTable, Sequence):
 
 def _differences(here: Call, there: Call) -> list[Difference]:
     return [
-        Difference(here.label, field.name, getattr(here, field.name), getattr(there, field.name))
-        for field in fields(Call)
-        if getattr(here, field.name) != getattr(there, field.name)
+        Difference(here.label, field, mine, theirs)
+        for field, mine, theirs in zip(Call._fields, here, there, strict=True)
+        if mine != theirs
     ]
 
 

@@ -8,9 +8,10 @@ from fpcourse.nested import tensors_in
 
 def expectation(module: nn.Module, args: tuple, kwargs: dict) -> str:
     """``"; it expects a last axis of 20"``, and what differs in dtype or device; empty where nothing is known."""
-    tensor = next(tensors_in((args, kwargs)), None)
-    if tensor is None:
+    tensors = tensors_in((args, kwargs))
+    if not tensors:
         return ""
+    tensor = tensors[0]
     said = [text for text in (_wanted(module, tensor), _differs_from_weights(module, tensor)) if text]
     return "".join(f"; {text}" for text in said)
 

@@ -1,6 +1,6 @@
 """Tensors in nested values: tuples, lists, dicts, named tuples, dataclasses, and any of these inside another."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -9,23 +9,32 @@ import torch
 Shape = tuple[int | str, ...]
 
 
-def tensors_in(value: Any, inside: tuple[int, ...] = ()) -> Iterator[torch.Tensor]:
+def tensors_in(value: Any) -> list[torch.Tensor]:
     """Every tensor in a nested value, in order. A container that holds itself is entered once."""
     if isinstance(value, torch.Tensor):
-        yield value
-    elif id(value) not in inside:
-        for item in _items(value):
-            yield from tensors_in(item, (*inside, id(value)))
+        return [value]
+    if value.__class__ is tuple and len(value) == 1 and isinstance(value[0], torch.Tensor):
+        return [value[0]]  # most calls, so worth the line
+    found: list[torch.Tensor] = []
+    _collect(value, found, ())
+    return found
 
 
-def _items(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        return iter(value.values())
-    if isinstance(value, (tuple, list)):
-        return iter(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return (getattr(value, field.name, None) for field in fields(value))
-    return iter(())
+def _collect(value: Any, found: list[torch.Tensor], inside: tuple[int, ...]) -> None:
+    if isinstance(value, torch.Tensor):
+        found.append(value)
+    elif isinstance(value, (tuple, list)):
+        _collect_items(value, value, found, inside)
+    elif isinstance(value, Mapping):
+        _collect_items(value, value.values(), found, inside)
+    elif is_dataclass(value) and not isinstance(value, type):
+        _collect_items(value, (getattr(value, field.name, None) for field in fields(value)), found, inside)
+
+
+def _collect_items(holder: Any, items: Iterable, found: list[torch.Tensor], inside: tuple[int, ...]) -> None:
+    if id(holder) not in inside:
+        for item in items:
+            _collect(item, found, (*inside, id(holder)))
 
 
 def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
@@ -52,6 +61,19 @@ def shape_of(tensor: torch.Tensor) -> Shape:
     sizes = [tuple(part.shape) for part in tensor.unbind()]
     axes = (set(lengths) for lengths in zip(*sizes, strict=True))
     return (len(sizes), *(lengths.pop() if len(lengths) == 1 else "*" for lengths in axes))
+
+
+def bytes_of(tensor: torch.Tensor) -> int:
+    """Bytes of the tensor's elements; of a sparse tensor, of the values and indices that it stores."""
+    if tensor.layout is torch.strided or tensor.layout is torch.jagged:
+        return tensor.nbytes
+    if tensor.layout is torch.sparse_coo:
+        return tensor._indices().nbytes + tensor._values().nbytes
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return tensor.crow_indices().nbytes + tensor.col_indices().nbytes + tensor.values().nbytes
+    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return tensor.ccol_indices().nbytes + tensor.row_indices().nbytes + tensor.values().nbytes
+    return tensor.numel() * tensor.element_size()
 
 
 def shapes_text(shapes: tuple[Shape, ...]) -> str:

@@ -4,6 +4,7 @@ import copy
 import random
 import sys
 import warnings
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -12,8 +13,9 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
-# What most attributes of a module are: nothing to look into.
-_PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
+_DICTIONARIES = frozenset({dict, OrderedDict, defaultdict})
+# What nearly all attributes of a module are: a look at the types alone says that none is a tensor.
+_TENSORLESS = _DICTIONARIES | {bool, int, float, str, tuple, set, type(None)}
 
 
 @contextmanager
@@ -67,16 +69,24 @@ def check_is_module(model: nn.Module) -> None:
 def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
     """Puts back each module's class and attributes, one level of dictionaries in them (hooks, buffers) included."""
     saved = []
+    tensors: list[tuple[dict, str, torch.Tensor]] = []  # the dictionary that holds it, its name there, the tensor
     for module in modules:
         attributes = module.__dict__
-        # nn.Module keeps parameters, buffers, submodules and hooks in dictionaries; an empty one needs no copy.
-        held = [
-            (value, value.copy() if value else None)
-            for key, value in attributes.items()
-            if value.__class__ not in _PLAIN and key[0] == "_" and isinstance(value, dict)
-        ]
+        # A module has many dictionaries that are empty: these need no copy.
+        held = [(one, one.copy() if one else None) for one in attributes.values() if one.__class__ in _DICTIONARIES]
+        if not _TENSORLESS.issuperset(map(type, attributes.values())):
+            tensors += [(attributes, key, one) for key, one in attributes.items() if isinstance(one, torch.Tensor)]
         saved.append((module, module.__class__, attributes, attributes.copy(), held))
-    _work_on_copies(modules)
+        if "_non_persistent_buffers_set" in attributes:
+            # A buffer registered during the forward may leave its name here.
+            attributes["_non_persistent_buffers_set"] = attributes["_non_persistent_buffers_set"].copy()
+        tensors += [(module._buffers, name, buffer) for name, buffer in module._buffers.items() if buffer is not None]
+    tensors += _written_parameters(modules)
+    copies: dict[int, torch.Tensor] = {}
+    for holder, name, tensor in tensors:
+        if id(tensor) not in copies:  # one copy for a tensor that several modules share
+            copies[id(tensor)] = _copy(tensor)
+        holder[name] = copies[id(tensor)]
 
     def put_back() -> None:
         for module, cls, attributes, contents, held in saved:
@@ -92,50 +102,43 @@ def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
     return put_back
 
 
-def _work_on_copies(modules: list[nn.Module]) -> None:
-    """Give the modules copies of what a forward may write into; one copy for a tensor that several share."""
-    copies: dict[int, torch.Tensor] = {}
-    written = {id(parameter) for module in modules for parameter in _written_parameters(module)}
-    for module in modules:
-        attributes = module.__dict__
-        if "_non_persistent_buffers_set" in attributes:
-            # A buffer registered during the forward may leave its name here.
-            attributes["_non_persistent_buffers_set"] = attributes["_non_persistent_buffers_set"].copy()
-        plain = [(key, value) for key, value in attributes.items() if isinstance(value, torch.Tensor)]
-        buffers = attributes["_buffers"]
-        for held, tensors in ((attributes, plain), (buffers, buffers and list(buffers.items()))):
-            for name, tensor in tensors:
-                if tensor is not None:
-                    if id(tensor) not in copies:
-                        copies[id(tensor)] = _copy(tensor)
-                    held[name] = copies[id(tensor)]
-        for name, parameter in list(attributes["_parameters"].items()) if written else ():
-            if id(parameter) in written:
-                attributes["_parameters"][name] = copies.setdefault(id(parameter), copy.deepcopy(parameter))
-
-
-def _written_parameters(module: nn.Module) -> list[nn.Parameter]:
+def _written_parameters(modules: list[nn.Module]) -> list[tuple[dict, str, nn.Parameter]]:
     """Parameters into which torch's own forward writes: lazy ones, and an embedding's with ``max_norm``."""
-    if module.__dict__.get("max_norm") is not None or isinstance(module, LazyModuleMixin):
-        return [parameter for parameter in module._parameters.values() if parameter is not None]
-    return []
+    written = {
+        id(parameter)
+        for module in modules
+        if module.__dict__.get("max_norm") is not None or isinstance(module, LazyModuleMixin)
+        for parameter in module._parameters.values()
+        if parameter is not None
+    }
+    return [
+        (module._parameters, name, parameter)
+        for module in (modules if written else ())
+        for name, parameter in module._parameters.items()
+        if id(parameter) in written
+    ]
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    if type(tensor) is torch.Tensor and not tensor.requires_grad:
+        return tensor.clone()
+    if isinstance(tensor, nn.Parameter):
+        return copy.deepcopy(tensor)
     if is_lazy(tensor):
         return type(tensor)(requires_grad=tensor.requires_grad, device=tensor.device, dtype=tensor.dtype)
-    return tensor.detach().clone().requires_grad_() if tensor.requires_grad else tensor.clone()
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
 def _put_back(held: dict, contents: dict) -> None:
     """Make ``held`` equal to ``contents``, order included, without ever leaving it empty on the way."""
-    if held.keys() != contents.keys():
-        for key in held.keys() - contents.keys():
-            del held[key]
-    held.update(contents)
-    if list(held) != list(contents):
-        for key in contents:
-            held[key] = held.pop(key)
+    if list(held) == list(contents):
+        held.update(contents)
+        return
+    for key in held.keys() - contents.keys():
+        del held[key]
+    for key, value in contents.items():
+        held.pop(key, None)
+        held[key] = value
 
 
 def _parameters_keeper(model: nn.Module, modules: list[nn.Module], written: list[str]) -> Callable[[], None]:

@@ -6,21 +6,22 @@ made during the forward carries none. What hooks see is calls of modules. Operat
 """
 
 import sys
-import threading
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules import module as torch_module
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.hooks import RemovableHandle
 
 from fpcourse.calls import Call, Trace, labels_of
 from fpcourse.expectations import expectation
-from fpcourse.nested import Shape, shape_of, shapes_text, tensors_in
+from fpcourse.nested import Shape, bytes_of, shape_of, shapes_text, tensors_in
 from fpcourse.preserve import check_is_module, unchanged
 
 
@@ -72,7 +73,7 @@ class _Recorder:
     def __init__(self, model: nn.Module, stack: ExitStack):
         self.model = model
         self.stack = stack
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
         self.names = {id(module): name for name, module in model.named_modules()}
         self.unregistered: list[nn.Module] = []  # kept, so that no other module is given its id
         self.entries: list[_Entry] = []
@@ -83,18 +84,20 @@ class _Recorder:
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
-        before = register_module_forward_pre_hook(self._before)
-        after = register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
+        before = torch_module.register_module_forward_pre_hook(self._before)
+        after = torch_module.register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
         try:
             yield
         finally:
             before.remove()
             after.remove()
+            # torch 2.13's handle leaves its id in this dictionary, and compiled models warn of a hook then.
+            vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(after.id, None)
             for handle in self.last_hooks.values():
                 handle.remove()
 
     def _before(self, module: nn.Module, args: tuple) -> None:
-        if threading.get_ident() != self.thread:
+        if get_ident() != self.thread:
             return
         entry = _Entry()
         entry.module = module
@@ -118,9 +121,9 @@ class _Recorder:
         self.open.append(entry)
 
     def _after(self, module: nn.Module, args: tuple, *rest: Any) -> None:
-        # torch passes (kwargs, output), but the output alone after an exception.
-        if threading.get_ident() == self.thread and id(module) not in self.last_hooks:
-            self._close(module, args, rest[0] if len(rest) > 1 else {}, rest[-1])
+        if get_ident() == self.thread and id(module) not in self.last_hooks:
+            # torch passes (kwargs, output), but the output alone after an exception.
+            self._close(module, args, rest[0] if len(rest) > 1 else _kwargs_of_failed(module), rest[-1])
 
     def _close(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         while self.open:
@@ -130,12 +133,12 @@ class _Recorder:
         else:
             return
         if kwargs:
-            entry.input += _shapes(kwargs.values())
+            entry.input += _shapes(kwargs)
         # always_call also runs this when forward raised: then a new exception is being handled.
         error, before = sys.exception(), entry.error
         entry.error = None
         if error is before:
-            entry.output = [(shape_of(t), t.dtype, t.nbytes) for t in tensors_in(output)]
+            entry.output = [(shape_of(tensor), tensor.dtype, bytes_of(tensor)) for tensor in tensors_in(output)]
             self.last_completed = entry
             if not self.open:
                 self.failed = None  # the model has caught it, and its traceback holds tensors
@@ -155,8 +158,10 @@ class _Recorder:
     def trace(self) -> Trace:
         done = [entry for entry in self.entries if entry.output is not None]
         labels = labels_of([entry.name for entry in done])
-        every = _count(self.model.parameters())
-        return Trace(tuple(map(_call, done, labels)), parameters=every[0], trainable_parameters=every[1])
+        parameters, trainable = _count([p for module in self.model.modules() for p in module._parameters.values()])
+        ran = {id(entry.module) for entry in done}
+        calls = tuple([_call(entry, label, ran) for entry, label in zip(done, labels, strict=True)])
+        return Trace(calls, parameters, trainable)
 
     def explain(self, error: BaseException) -> None:
         """Add to ``error`` where it came from: the innermost call that it passed through."""
@@ -176,41 +181,56 @@ class _Recorder:
         error.partial_trace = self.trace()
 
 
-def _shapes(values: Any) -> tuple[Shape, ...]:
-    return tuple([shape_of(tensor) for value in values for tensor in tensors_in(value)])
+def _shapes(values: tuple | dict) -> tuple[Shape, ...]:
+    return tuple([shape_of(tensor) for tensor in tensors_in(values)])
 
 
-def _call(entry: _Entry, label: str) -> Call:
-    parameters, trainable = _count(_own_parameters(entry.module))
-    name = type(entry.module).__name__
+def _kwargs_of_failed(module: nn.Module) -> dict:
+    """The keyword arguments of the call that is raising, read off torch's own frame of it."""
+    caught_in = sys.exception().__traceback__.tb_frame.f_locals
+    return caught_in.get("kwargs", {}) if caught_in.get("self") is module else {}
+
+
+def _call(entry: _Entry, label: str, ran: set[int]) -> Call:
+    kind = type(entry.module).__name__
     return Call(
-        name=entry.name,
-        label=label or name,
-        type=name,
-        depth=entry.depth,
-        is_leaf=entry.is_leaf,
-        training=entry.training,
-        input_shapes=entry.input,
-        output_shapes=tuple([shape for shape, _, _ in entry.output]),
-        output_dtypes=tuple([str(dtype).removeprefix("torch.") for _, dtype, _ in entry.output]),
-        output_bytes=sum([size for _, _, size in entry.output]),
-        parameters=parameters,
-        trainable_parameters=trainable,
+        entry.name,
+        label or kind,
+        kind,
+        entry.depth,
+        entry.is_leaf,
+        entry.training,
+        entry.input,
+        tuple([shape for shape, _, _ in entry.output]),
+        tuple([str(dtype).removeprefix("torch.") for _, dtype, _ in entry.output]),
+        sum([size for _, _, size in entry.output]),
+        *_count(_parameters_of(entry, ran)),
     )
 
 
-def _own_parameters(module: nn.Module) -> Iterator[nn.Parameter | None]:
-    """The module's own parameters; those that a parametrization keeps for it are its own, too."""
-    if not isinstance(module, ParametrizationList):
-        yield from module._parameters.values()
-        for held in getattr(module, "parametrizations", {}).values():
-            yield from held._parameters.values()
+def _parameters_of(entry: _Entry, ran: set[int]) -> list[nn.Parameter | None]:
+    """The module's own parameters, those kept for it by a parametrization, and those of submodules it never called."""
+    module = entry.module
+    if isinstance(module, ParametrizationList):
+        return []
+    own = list(module._parameters.values())
+    if entry.is_leaf and module._modules:
+        for inner in module.modules():
+            if id(inner) not in ran or isinstance(inner, ParametrizationList):
+                own += inner._parameters.values()
+    return own
 
 
-def _count(parameters: Iterable[nn.Parameter | None]) -> tuple[int, int]:
+def _count(parameters: list[nn.Parameter | None]) -> tuple[int, int]:
     """Elements of all and of the trainable ones, tied ones once; what no forward has initialised counts 0."""
-    sizes = {id(p): (p.numel(), p.requires_grad) for p in parameters if p is not None and not is_lazy(p)}
-    return sum([size for size, _ in sizes.values()]), sum([size for size, trains in sizes.values() if trains])
+    total = trainable = 0
+    if not parameters:
+        return total, trainable
+    for parameter in {id(parameter): parameter for parameter in parameters}.values():
+        if parameter is not None and not is_lazy(parameter):
+            total += parameter.numel()
+            trainable += parameter.numel() * parameter.requires_grad
+    return total, trainable
 
 
 def _one_line(module: nn.Module) -> str:
@@ -226,6 +246,8 @@ def _calls_visible() -> Iterator[None]:
         stack.enter_context(_fused_encoder_off)
         if "torch._dynamo" in sys.modules:  # else nothing has been compiled
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message="Using `torch.compile\\(module\\)` when there are global hooks")
         yield
 
 
@@ -233,7 +255,7 @@ class _FusedEncoderOff:
     """The switch is one for the process, so traces in several threads share it: off until the last one ends."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.users = 0
 
     def __enter__(self) -> None:
