@@ -31,10 +31,12 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     still runs backward after it. A lazy module is initialised on copies too, and is lazy again afterwards.
     Parameters are not copied, as that would double a large model's memory, save those of an embedding with
     ``max_norm``, which writes into its weight. Another forward that writes into its own parameters or
-    gradients is reported with a ``RuntimeWarning``. Outside the promise: the contents of Python containers
-    that the model holds (a list it appends to), what another thread writes to the same model meanwhile, and
-    writes that torch does not count, which go unreported: those in place through ``.data``, and those into
-    tensors made under ``inference_mode``. Buffers that are views of one another are copied apart.
+    gradients is reported with a ``RuntimeWarning``.
+
+    Outside the promise: the contents of the model's own Python containers (a list it appends to; of a
+    dictionary, what its values hold); what another thread writes to the same model meanwhile; and writes that
+    torch does not count, which go unreported: those in place through ``.data``, and those into tensors made
+    under ``inference_mode``. Buffers that are views of one another are copied apart.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
@@ -82,13 +84,15 @@ def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
             attributes["_non_persistent_buffers_set"] = attributes["_non_persistent_buffers_set"].copy()
         tensors += [(module._buffers, name, buffer) for name, buffer in module._buffers.items() if buffer is not None]
     tensors += _written_parameters(modules)
-    copies: dict[int, torch.Tensor] = {}
+    # One copy for a tensor that several modules share; all are made before the first is put in.
+    copies = {number: _copy(tensor) for number, tensor in {id(tensor): tensor for *_, tensor in tensors}.items()}
     for holder, name, tensor in tensors:
-        if id(tensor) not in copies:  # one copy for a tensor that several modules share
-            copies[id(tensor)] = _copy(tensor)
         holder[name] = copies[id(tensor)]
 
     def put_back() -> None:
+        for holder, name, tensor in tensors:
+            if holder.__class__ not in _DICTIONARIES:
+                holder[name] = tensor  # a ScriptModule's buffers are no attribute of it
         for module, cls, attributes, contents, held in saved:
             if module.__class__ is not cls:
                 module.__class__ = cls  # a lazy module that was initialised
