@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test notebooks live lint
+.PHONY: book test notebooks live lint bench
 
 book: .venv/installed
 	$(BIN)/jupyter-book build -n -W --keep-going .
@@ -16,6 +16,10 @@ notebooks: .venv/installed
 
 live: .venv/installed
 	$(BIN)/jupyter lab book/00_start.ipynb
+
+bench: .venv/installed
+	$(BIN)/pip install --disable-pip-version-check -r benchmarks/requirements.txt
+	$(BIN)/python benchmarks/tracing.py
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

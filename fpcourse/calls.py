@@ -1,6 +1,5 @@
 """Call and Trace: what ran in one forward pass, as numbers and names; tables, filters and comparisons of it."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -93,13 +92,14 @@ class Trace(ShownAsTable, Sequence):
             columns: any of ``layer``, ``type``, ``mode``, ``input``, ``output``, ``dtype``, ``bytes``,
                 ``parameters``, ``trainable``, in the order wanted.
             depth: leave out calls nested deeper than this; the model itself is at depth 0.
-            leaves: only calls in which no further module ran; otherwise containers too, indented.
+            leaves: only calls in which no further module ran; otherwise containers too, indented. A container
+                whose calls are left out counts their parameters as its own.
 
         Raises:
             ValueError: an unknown column.
         """
         _check_columns(columns)
-        calls = self if leaves else self.calls
+        calls = self if leaves else self.calls if depth is None else _folded(self.calls, depth)
         return Table(
             headers=tuple(columns),
             rows=tuple(
@@ -240,6 +240,25 @@ def _text(value: Any) -> str:
     return f"{value:,}" if type(value) is int else str(value)
 
 
+def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
+    """The calls down to this depth; those at it with the parameters of what ran inside, each module once."""
+    shown: list[Call] = []
+    inside: dict[str, Call] = {}
+    for call in reversed(calls):  # from its last to its first, a container comes after what ran inside it
+        if call.depth > depth:
+            inside[call.name] = call
+            continue
+        if call.depth == depth:
+            call = call._replace(
+                parameters=call.parameters + sum(one.parameters for one in inside.values()),
+                trainable_parameters=call.trainable_parameters
+                + sum(one.trainable_parameters for one in inside.values()),
+            )
+        inside.clear()
+        shown.append(call)
+    return shown[::-1]
+
+
 def _check_columns(columns: Sequence[str]) -> None:
     for column in columns:
         if column not in COLUMNS:
@@ -248,9 +267,15 @@ def _check_columns(columns: Sequence[str]) -> None:
 
 def labels_of(names: Sequence[str]) -> list[str]:
     """``relu, fc, relu`` becomes ``relu:1, fc, relu:2``."""
-    totals, seen = Counter(names), Counter()
-    labels = []
-    for name in names:
-        seen[name] += 1
-        labels.append(f"{name}:{seen[name]}" if totals[name] > 1 else name)
+    first: dict[str, int] = {}  # where a name stands first
+    seen: dict[str, int] = {}  # how often it has come, for names that come again
+    labels = list(names)
+    for at, name in enumerate(names):
+        if name not in first:
+            first[name] = at
+            continue
+        seen[name] = seen.get(name, 1) + 1
+        labels[at] = f"{name}:{seen[name]}"
+    for name in seen:
+        labels[first[name]] = f"{name}:1"
     return labels

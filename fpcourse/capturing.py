@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from fpcourse.calls import labels_of
+from fpcourse.hooks import TransientHook
 from fpcourse.nested import map_tensors
 from fpcourse.preserve import check_is_module, unchanged
 
@@ -38,7 +39,7 @@ def capture(
     modules = dict(model.named_modules(remove_duplicate=False))
     with ExitStack() as stack:
         for name in captured.names:
-            hook = _Keep(name, captured, reduce)
+            hook = TransientHook(captured.keeper(name, reduce))
             stack.callback(modules[name].register_forward_hook(hook).remove)
         yield captured
 
@@ -50,8 +51,20 @@ class Captured(Mapping):
         self.names = tuple(names)
         self._outputs: list[tuple[str, Any]] = []
 
-    def _add(self, name: str, output: Any) -> None:
-        self._outputs.append((name, output))
+    def keeper(self, name: str, reduce: Callable[[torch.Tensor], Any] | None) -> Callable[..., None]:
+        """A forward hook that keeps under ``name`` what a module outputs, copied or reduced."""
+
+        def kept(tensor: torch.Tensor) -> Any:
+            if reduce is None:
+                return tensor.detach().clone()
+            # The result may be a view of the activation, which a later in-place operation would overwrite.
+            return map_tensors(torch.clone, reduce(tensor.detach()))
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            with torch.no_grad():
+                self._outputs.append((name, map_tensors(kept, output)))
+
+        return keep
 
     def check_all_ran(self) -> None:
         """Raise a ValueError that lists the named modules that were not called."""
@@ -78,31 +91,6 @@ class Captured(Mapping):
 
     def __repr__(self) -> str:
         return f"Captured({', '.join(self) or 'nothing yet'})"
-
-
-class _Keep:
-    """The forward hook that keeps an output. A copy or a pickle of the model holds one that does nothing."""
-
-    def __init__(self, name: str, captured: Captured, reduce: Callable[[torch.Tensor], Any] | None):
-        self.name, self.captured, self.reduce = name, captured, reduce
-
-    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        with torch.no_grad():
-            self.captured._add(self.name, map_tensors(self._kept, output))
-
-    def _kept(self, tensor: torch.Tensor) -> Any:
-        if self.reduce is None:
-            return tensor.detach().clone()
-        # The result may be a view of the activation, which a later in-place operation would overwrite.
-        return map_tensors(torch.clone, self.reduce(tensor.detach()))
-
-    def __reduce__(self):
-        return _KeepNothing, ()
-
-
-class _KeepNothing:
-    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        """What is left of a ``_Keep`` in a copy of the model."""
 
 
 def get_intermediate_activations(

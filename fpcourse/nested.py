@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,10 +12,6 @@ Shape = tuple[int | str, ...]
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """Every tensor in a nested value, in order. A container that holds itself is entered once."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if value.__class__ is tuple and len(value) == 1 and isinstance(value[0], torch.Tensor):
-        return [value[0]]  # most calls, so worth the line
     found: list[torch.Tensor] = []
     _collect(value, found, ())
     return found
@@ -52,6 +49,31 @@ def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(map_tensors(function, item) for item in value)
     return value
+
+
+def shapes_of(value: Any) -> tuple[Shape, ...]:
+    """The shape of every tensor in a nested value, in order."""
+    if value.__class__ is tuple and len(value) == 1 and value[0].__class__ is torch.Tensor:
+        return (shape_of(value[0]),)  # the arguments of most calls, so worth the lines
+    return tuple([shape_of(tensor) for tensor in tensors_in(value)])
+
+
+def sizes_of(value: Any) -> tuple[tuple[Shape, ...], tuple[str, ...], int]:
+    """The shape and the dtype of every tensor in a nested value, in order, and the bytes of all together."""
+    if value.__class__ is torch.Tensor:
+        return (shape_of(value),), (dtype_name(value.dtype),), bytes_of(value)
+    tensors = tensors_in(value)
+    return (
+        tuple([shape_of(tensor) for tensor in tensors]),
+        tuple([dtype_name(tensor.dtype) for tensor in tensors]),
+        sum([bytes_of(tensor) for tensor in tensors]),
+    )
+
+
+@cache
+def dtype_name(dtype: torch.dtype) -> str:
+    """``float32``, as in ``torch.float32``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def shape_of(tensor: torch.Tensor) -> Shape:

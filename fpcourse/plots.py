@@ -94,15 +94,46 @@ def parameters_and_activations(trace: Trace) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.13, right=0.99, bottom=0.05, top=0.86, wspace=0.12)
     for axes, (title, values), colour in zip(panels, counts.items(), (FEATURES, HIDDEN), strict=True):
-        axes.barh(labels, values, color=colour, height=0.62)
-        most = max(1, *values)
-        axes.set(title=title, xlim=(0, 1.3 * most), xticks=[])
-        axes.spines[["bottom", "left"]].set_visible(False)
-        axes.tick_params(length=0)
-        for at, value in enumerate(values):
-            axes.text(value + 0.02 * most, at, f"{value:,}", va="center")
+        _labelled_bars(axes, title, labels, values, colour, room=1.3)
     panels[0].invert_yaxis()
     return figure
+
+
+@matplotlib.rc_context(STYLE)
+def bytes_and_parameters(rows: Mapping[str, tuple[int, int]]) -> Figure:
+    """Beside one another for each row: the bytes of its output, and its parameters, each on a scale from 0.
+
+    ``rows`` gives the two numbers by label; a label may be as long as ``layers.0.self_attn``.
+
+    Raises:
+        ValueError: nothing to draw.
+    """
+    if not rows:
+        raise ValueError("no rows to draw")
+    height = 0.22 * len(rows) + 0.5
+    figure = Figure(figsize=(WIDTH, height))
+    panels = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(left=0.32, right=0.99, bottom=0.08 / height, top=1 - 0.32 / height, wspace=0.06)
+    columns = zip(*rows.values(), strict=True)
+    for axes, title, values, colour in zip(
+        panels, ("bytes of output", "parameters"), columns, (HIDDEN, FEATURES), strict=True
+    ):
+        _labelled_bars(axes, title, list(rows), values, colour, room=1.8)
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def _labelled_bars(
+    axes: Axes, title: str, labels: Sequence[str], values: Sequence[int], colour: str, room: float
+) -> None:
+    """A horizontal bar a label with its number behind it; the axis ends at ``room`` times the longest bar."""
+    axes.barh(labels, values, color=colour, height=0.62)
+    most = max(1, *values)
+    axes.set(title=title, xlim=(0, room * most), xticks=[])
+    axes.spines[["bottom", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+    for at, value in enumerate(values):
+        axes.text(value + 0.02 * most, at, f"{value:,}", va="center")
 
 
 @matplotlib.rc_context(STYLE)

@@ -6,7 +6,8 @@ import sys
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch import nn
@@ -14,8 +15,6 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 _DICTIONARIES = frozenset({dict, OrderedDict, defaultdict})
-# What nearly all attributes of a module are: a look at the types alone says that none is a tensor.
-_TENSORLESS = _DICTIONARIES | {bool, int, float, str, tuple, set, type(None)}
 
 
 @contextmanager
@@ -42,24 +41,39 @@ def unchanged(model: nn.Module) -> Iterator[None]:
         TypeError: ``model`` is not a ``torch.nn.Module``.
     """
     check_is_module(model)
-    modules = list(model.modules())
-    written: list[str] = []
+    put_back = keep(model, list(model.modules()))
     try:
-        with ExitStack() as stack:
-            # Undone last to first, so that the random state, saved first, also covers the other restorations.
-            stack.callback(_random_state_keeper())
-            stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
-            stack.callback(_parameters_keeper(model, modules, written))
-            stack.callback(_modules_keeper(modules))
-            yield
+        yield
     finally:
+        put_back(stacklevel=4)
+
+
+def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
+    """Take down what ``unchanged`` promises of these modules of ``model``; the function returned puts it back."""
+    grad_enabled = torch.is_grad_enabled()
+    put_random_state_back = _keep_random_state()
+    put_parameters_back = _keep_parameters(modules)
+    put_modules_back = _keep_modules(modules)
+
+    def put_back(stacklevel: int = 2) -> None:
+        try:
+            put_modules_back()
+        finally:
+            try:
+                written = put_parameters_back()
+            finally:
+                torch.set_grad_enabled(grad_enabled)
+                put_random_state_back()  # last, as it covers the other restorations too
         if written:
+            names = [name for name, parameter in model.named_parameters() if id(parameter) in written]
             warnings.warn(
-                f"the forward pass wrote into the parameters {', '.join(written)} or their gradients; "
+                f"the forward pass wrote into the parameters {', '.join(names)} or their gradients; "
                 "these values are not put back",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel,
             )
+
+    return put_back
 
 
 def check_is_module(model: nn.Module) -> None:
@@ -68,24 +82,24 @@ def check_is_module(model: nn.Module) -> None:
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
 
 
-def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
-    """Puts back each module's class and attributes, one level of dictionaries in them (hooks, buffers) included."""
-    saved = []
-    tensors: list[tuple[dict, str, torch.Tensor]] = []  # the dictionary that holds it, its name there, the tensor
-    for module in modules:
-        attributes = module.__dict__
-        # A module has many dictionaries that are empty: these need no copy.
-        held = [(one, one.copy() if one else None) for one in attributes.values() if one.__class__ in _DICTIONARIES]
-        if not _TENSORLESS.issuperset(map(type, attributes.values())):
-            tensors += [(attributes, key, one) for key, one in attributes.items() if isinstance(one, torch.Tensor)]
-        saved.append((module, module.__class__, attributes, attributes.copy(), held))
-        if "_non_persistent_buffers_set" in attributes:
+def _keep_modules(modules: list[nn.Module]) -> Callable[[], None]:
+    """Classes and attributes, one level of dictionaries in them (hooks, buffers, submodules) included."""
+    saved = [(module, module.__class__, module.__dict__, module.__dict__.copy()) for module in modules]
+    values = list(chain.from_iterable([contents.values() for *_, contents in saved]))
+    dictionaries = [value for value in values if value.__class__ in _DICTIONARIES]
+    # A module has many dictionaries that are empty: these need no copy.
+    filled = [(dictionary, dictionary.copy()) for dictionary in dictionaries if dictionary]
+    empty = [dictionary for dictionary in dictionaries if not dictionary]
+    for _, _, attributes, contents in saved:
+        if "_non_persistent_buffers_set" in contents:
             # A buffer registered during the forward may leave its name here.
-            attributes["_non_persistent_buffers_set"] = attributes["_non_persistent_buffers_set"].copy()
-        tensors += [(module._buffers, name, buffer) for name, buffer in module._buffers.items() if buffer is not None]
-    tensors += _written_parameters(modules)
+            attributes["_non_persistent_buffers_set"] = set(contents["_non_persistent_buffers_set"])
+    tensors = _buffers(modules) + _parameters_written_by_torch(modules)
+    if any(issubclass(kind, torch.Tensor) for kind in set(map(type, values))):  # few models have such attributes
+        tensors += _tensor_attributes(modules)
     # One copy for a tensor that several modules share; all are made before the first is put in.
-    copies = {number: _copy(tensor) for number, tensor in {id(tensor): tensor for *_, tensor in tensors}.items()}
+    copies = {id(tensor): tensor for *_, tensor in tensors}
+    copies = {number: _copy(tensor) for number, tensor in copies.items()}
     for holder, name, tensor in tensors:
         holder[name] = copies[id(tensor)]
 
@@ -93,27 +107,41 @@ def _modules_keeper(modules: list[nn.Module]) -> Callable[[], None]:
         for holder, name, tensor in tensors:
             if holder.__class__ not in _DICTIONARIES:
                 holder[name] = tensor  # a ScriptModule's buffers are no attribute of it
-        for module, cls, attributes, contents, held in saved:
+        for module, cls, attributes, contents in saved:
             if module.__class__ is not cls:
                 module.__class__ = cls  # a lazy module that was initialised
             _put_back(attributes, contents)
-            for dictionary, its_contents in held:
-                if its_contents is not None:
-                    _put_back(dictionary, its_contents)
-                elif dictionary:
-                    dictionary.clear()
+        for dictionary, contents in filled:
+            _put_back(dictionary, contents)
+        for dictionary in filter(None, empty):
+            dictionary.clear()
 
     return put_back
 
 
-def _written_parameters(modules: list[nn.Module]) -> list[tuple[dict, str, nn.Parameter]]:
-    """Parameters into which torch's own forward writes: lazy ones, and an embedding's with ``max_norm``."""
-    written = {
-        id(parameter)
+# A tensor to be copied, with the dictionary that holds it and its name there.
+_Held = tuple[dict, str, torch.Tensor]
+
+
+def _buffers(modules: list[nn.Module]) -> list[_Held]:
+    filled = [buffers for module in modules if (buffers := module._buffers)]
+    return [(buffers, name, one) for buffers in filled for name, one in buffers.items() if one is not None]
+
+
+def _tensor_attributes(modules: list[nn.Module]) -> list[_Held]:
+    return [
+        (module.__dict__, name, value)
         for module in modules
-        if module.__dict__.get("max_norm") is not None or isinstance(module, LazyModuleMixin)
-        for parameter in module._parameters.values()
-        if parameter is not None
+        for name, value in module.__dict__.items()
+        if isinstance(value, torch.Tensor)
+    ]
+
+
+def _parameters_written_by_torch(modules: list[nn.Module]) -> list[_Held]:
+    """Parameters into which torch's own forward writes: lazy ones, and an embedding's with ``max_norm``."""
+    writing = [one for one in modules if isinstance(one, LazyModuleMixin) or one.__dict__.get("max_norm") is not None]
+    written = {
+        id(parameter) for module in writing for parameter in module._parameters.values() if parameter is not None
     }
     return [
         (module._parameters, name, parameter)
@@ -124,7 +152,7 @@ def _written_parameters(modules: list[nn.Module]) -> list[tuple[dict, str, nn.Pa
 
 
 def _copy(tensor: torch.Tensor) -> torch.Tensor:
-    if type(tensor) is torch.Tensor and not tensor.requires_grad:
+    if tensor.__class__ is torch.Tensor and not tensor.requires_grad:
         return tensor.clone()
     if isinstance(tensor, nn.Parameter):
         return copy.deepcopy(tensor)
@@ -145,55 +173,52 @@ def _put_back(held: dict, contents: dict) -> None:
         held[key] = value
 
 
-def _parameters_keeper(model: nn.Module, modules: list[nn.Module], written: list[str]) -> Callable[[], None]:
-    """Puts back the parameters' data, gradients and flags; adds to ``written`` the names of those written into."""
-    parameters = {
-        id(parameter): parameter
-        for module in modules
-        for parameter in module._parameters.values()
-        if parameter is not None and not is_lazy(parameter)
-    }
-    saved = [
-        (parameter, parameter.data, parameter.requires_grad, parameter.grad, _versions(parameter))
-        for parameter in parameters.values()
-    ]
+def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
+    """Data, gradients and flags; the function returned also gives the ids of the parameters written into."""
+    held = [one for module in modules if module._parameters for one in module._parameters.values()]
+    parameters = [one for one in {id(one): one for one in held}.values() if one is not None and not is_lazy(one)]
+    saved = [(parameter, parameter.requires_grad, parameter.data, parameter.grad) for parameter in parameters]
+    grads = [(parameter, grad) for parameter, _, _, grad in saved if grad is not None]
+    watched = parameters + [grad for _, grad in grads]
+    versions = _versions(watched)
 
-    def put_back() -> None:
-        changed = set()
-        for parameter, data, requires_grad, grad, versions in saved:
+    def put_back() -> set[int]:
+        for parameter, requires_grad, data, grad in saved:
             # torch refuses these, needed or not, on a parameter made under inference_mode.
             if parameter.requires_grad is not requires_grad:
                 parameter.requires_grad_(requires_grad)
             if not _same_memory(parameter, data):
                 parameter.data = data
             parameter.grad = grad
-            if _versions(parameter) != versions:
-                changed.add(id(parameter))
-        if changed:
-            written.extend(name for name, parameter in model.named_parameters() if id(parameter) in changed)
+        now = _versions(watched)
+        if now == versions:
+            return set()
+        owners = parameters + [parameter for parameter, _ in grads]
+        return {id(owner) for owner, was, is_ in zip(owners, versions, now, strict=True) if was != is_}
 
     return put_back
 
 
 def _same_memory(parameter: nn.Parameter, data: torch.Tensor) -> bool:
-    if parameter.dtype is not data.dtype or parameter.device != data.device:
-        return False
-    return parameter.is_meta or parameter.layout is not torch.strided or parameter.is_set_to(data)
+    try:
+        return parameter.is_set_to(data)
+    except RuntimeError:  # another dtype or device; or a layout or device that knows no place in memory
+        alike = parameter.dtype is data.dtype and parameter.device == data.device
+        return alike and (parameter.is_meta or parameter.layout is not torch.strided)
 
 
-def _versions(parameter: nn.Parameter) -> tuple[int | None, int | None]:
-    grad = parameter.grad
-    return _version(parameter), None if grad is None else _version(grad)
+def _versions(tensors: list[torch.Tensor]) -> list[int | None]:
+    """torch's counts of in-place writes; it keeps none for tensors made under inference_mode."""
+    try:
+        return [tensor._version for tensor in tensors]
+    except RuntimeError:
+        return [None if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
-def _version(tensor: torch.Tensor) -> int | None:
-    return None if tensor.is_inference() else tensor._version
-
-
-def _random_state_keeper() -> Callable[[], None]:
-    numpy = sys.modules.get("numpy")
+def _keep_random_state() -> Callable[[], None]:
+    numpy_random = sys.modules.get("numpy.random")  # not loaded: nothing has drawn from it, and it has no state yet
     python_state = random.getstate()
-    numpy_state = numpy.random.get_state() if numpy else None
+    numpy_state = numpy_random.get_state() if numpy_random else None
     # Every device: a module without parameters draws on the device of its input.
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     generators = [torch.default_generator, *(torch.cuda.default_generators[device] for device in devices)]
@@ -202,7 +227,7 @@ def _random_state_keeper() -> Callable[[], None]:
     def put_back() -> None:
         random.setstate(python_state)
         if numpy_state is not None:
-            numpy.random.set_state(numpy_state)
+            numpy_random.set_state(numpy_state)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
 

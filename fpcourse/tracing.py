@@ -7,8 +7,8 @@ made during the forward carries none. What hooks see is calls of modules. Operat
 
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from threading import Lock, get_ident
 from typing import Any
 
@@ -21,8 +21,9 @@ from torch.utils.hooks import RemovableHandle
 
 from fpcourse.calls import Call, Trace, labels_of
 from fpcourse.expectations import expectation
-from fpcourse.nested import Shape, bytes_of, shape_of, shapes_text, tensors_in
-from fpcourse.preserve import check_is_module, unchanged
+from fpcourse.hooks import TransientHook
+from fpcourse.nested import shapes_of, shapes_text, sizes_of
+from fpcourse.preserve import check_is_module, keep
 
 
 def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
@@ -40,16 +41,18 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
             up to there.
     """
     check_is_module(model)
-    with ExitStack() as stack:
-        stack.enter_context(unchanged(model))
-        recorder = _Recorder(model, stack)
+    recorder = _Recorder(model)
+    try:
         try:
-            with _calls_visible(), recorder.hooks():
+            with _fused_encoder_off, _eager() if "torch._dynamo" in sys.modules else nullcontext(), _hooks(recorder):
                 model(*args, **kwargs)
         except BaseException as error:
             recorder.explain(error)
             raise
         return recorder.trace()
+    finally:
+        for put_back in reversed(recorder.put_back):
+            put_back(stacklevel=3)
 
 
 def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
@@ -64,17 +67,19 @@ def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
 class _Entry:
     """A call being recorded. ``output`` is None until it has returned."""
 
-    __slots__ = ("depth", "error", "input", "is_leaf", "module", "name", "output", "training")
+    __slots__ = ("depth", "handling", "input", "is_leaf", "module", "output", "training")
 
 
 class _Recorder:
     """The calls that a pair of global hooks has seen in this thread."""
 
-    def __init__(self, model: nn.Module, stack: ExitStack):
+    def __init__(self, model: nn.Module):
+        named = dict(model.named_modules())
         self.model = model
-        self.stack = stack
+        self.modules = list(named.values())
+        self.names = {id(module): name for name, module in named.items()}
+        self.put_back = [keep(model, self.modules)]
         self.thread = get_ident()
-        self.names = {id(module): name for name, module in model.named_modules()}
         self.unregistered: list[nn.Module] = []  # kept, so that no other module is given its id
         self.entries: list[_Entry] = []
         self.open: list[_Entry] = []
@@ -82,86 +87,77 @@ class _Recorder:
         self.last_completed: _Entry | None = None
         self.failed: tuple[BaseException, _Entry, str] | None = None
 
-    @contextmanager
-    def hooks(self) -> Iterator[None]:
-        before = torch_module.register_module_forward_pre_hook(self._before)
-        after = torch_module.register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
-        try:
-            yield
-        finally:
-            before.remove()
-            after.remove()
-            # torch 2.13's handle leaves its id in this dictionary, and compiled models warn of a hook then.
-            vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(after.id, None)
-            for handle in self.last_hooks.values():
-                handle.remove()
-
-    def _before(self, module: nn.Module, args: tuple) -> None:
+    def before(self, module: nn.Module, args: tuple) -> None:
         if get_ident() != self.thread:
             return
+        opened = self.open
         entry = _Entry()
         entry.module = module
-        entry.name = self.names.get(id(module))
-        if entry.name is None:
-            entry.name = self._name_unregistered(module)
-        entry.depth = len(self.open)
+        entry.depth = len(opened)
         entry.is_leaf = True
         entry.training = module.training
-        entry.input = _shapes(args)
+        entry.input = shapes_of(args)
         entry.output = None
-        entry.error = sys.exception()
-        if self.open and not isinstance(module, ParametrizationList):
-            self.open[-1].is_leaf = False
+        entry.handling = sys.exception()
+        if opened and module.__class__ is not ParametrizationList:
+            opened[-1].is_leaf = False
+        if id(module) not in self.names:
+            self.add(module)
         if module._forward_hooks and id(module) not in self.last_hooks:
             # The reader's own hooks may replace the output: be the last of them.
             self.last_hooks[id(module)] = module.register_forward_hook(
-                lambda *call: self._close(*call), with_kwargs=True, always_call=True
+                TransientHook(self.last), with_kwargs=True, always_call=True
             )
         self.entries.append(entry)
-        self.open.append(entry)
+        opened.append(entry)
 
-    def _after(self, module: nn.Module, args: tuple, *rest: Any) -> None:
-        if get_ident() == self.thread and id(module) not in self.last_hooks:
+    def after(self, module: nn.Module, args: tuple, *rest: Any) -> None:
+        if get_ident() == self.thread and not (self.last_hooks and id(module) in self.last_hooks):
             # torch passes (kwargs, output), but the output alone after an exception.
-            self._close(module, args, rest[0] if len(rest) > 1 else _kwargs_of_failed(module), rest[-1])
+            self.close(module, args, rest[0] if len(rest) > 1 else _kwargs_of_failed(module), rest[-1])
 
-    def _close(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
-        while self.open:
-            entry = self.open.pop()
+    def last(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        if get_ident() == self.thread:
+            self.close(module, args, kwargs, output)
+
+    def close(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        opened = self.open
+        while opened:
+            entry = opened.pop()
             if entry.module is module:
                 break
         else:
             return
         if kwargs:
-            entry.input += _shapes(kwargs)
+            entry.input += shapes_of(kwargs)
         # always_call also runs this when forward raised: then a new exception is being handled.
-        error, before = sys.exception(), entry.error
-        entry.error = None
+        error, before = sys.exception(), entry.handling
+        entry.handling = None
         if error is before:
-            entry.output = [(shape_of(tensor), tensor.dtype, bytes_of(tensor)) for tensor in tensors_in(output)]
+            entry.output = sizes_of(output)
             self.last_completed = entry
-            if not self.open:
+            if not opened:
                 self.failed = None  # the model has caught it, and its traceback holds tensors
         elif self.failed is None or self.failed[0] is not error:
             self.failed = error, entry, expectation(module, args, kwargs)
 
-    def _name_unregistered(self, module: nn.Module) -> str:
+    def add(self, module: nn.Module) -> None:
         """Name a module that was not in the model when the forward began, and keep it from changing too."""
-        self.stack.enter_context(unchanged(module))
         found = {id(one): name for name, one in self.model.named_modules()}
         top = found.get(id(module), f"<{type(module).__name__}>")
-        for name, one in module.named_modules():
+        modules = dict(module.named_modules())
+        self.put_back.append(keep(module, list(modules.values())))
+        for name, one in modules.items():
             self.names.setdefault(id(one), f"{top}.{name}" if name else top)
             self.unregistered.append(one)
-        return top
 
     def trace(self) -> Trace:
         done = [entry for entry in self.entries if entry.output is not None]
-        labels = labels_of([entry.name for entry in done])
-        parameters, trainable = _count([p for module in self.model.modules() for p in module._parameters.values()])
+        names = [self.names[id(entry.module)] for entry in done]
         ran = {id(entry.module) for entry in done}
-        calls = tuple([_call(entry, label, ran) for entry, label in zip(done, labels, strict=True)])
-        return Trace(calls, parameters, trainable)
+        labelled = zip(done, names, labels_of(names), strict=True)
+        calls = tuple([_call(entry, name, label, ran) for entry, name, label in labelled])
+        return Trace(calls, *_count([one for module in self.modules for one in module._parameters.values()]))
 
     def explain(self, error: BaseException) -> None:
         """Add to ``error`` where it came from: the innermost call that it passed through."""
@@ -172,17 +168,16 @@ class _Recorder:
         self.failed = None  # else the error and a frame of its own traceback would hold each other
         if entry:
             last = self.last_completed
-            worked = f"the last call that worked: {last.name or type(last.module).__name__}" if last else ""
+            worked = f"the last call that worked: {self._name(last)}" if last else "no call had finished yet"
+            name = self.names[id(entry.module)] or "the model itself"
             error.add_note(
-                f"in {entry.name or 'the model itself'} ({_one_line(entry.module)}), "
-                f"called with {shapes_text(entry.input) or 'no tensor'}{expected}; "
-                f"{worked or 'no call had finished yet'}"
+                f"in {name} ({_one_line(entry.module)}), "
+                f"called with {shapes_text(entry.input) or 'no tensor'}{expected}; {worked}"
             )
         error.partial_trace = self.trace()
 
-
-def _shapes(values: tuple | dict) -> tuple[Shape, ...]:
-    return tuple([shape_of(tensor) for tensor in tensors_in(values)])
+    def _name(self, entry: _Entry) -> str:
+        return self.names[id(entry.module)] or type(entry.module).__name__
 
 
 def _kwargs_of_failed(module: nn.Module) -> dict:
@@ -191,20 +186,19 @@ def _kwargs_of_failed(module: nn.Module) -> dict:
     return caught_in.get("kwargs", {}) if caught_in.get("self") is module else {}
 
 
-def _call(entry: _Entry, label: str, ran: set[int]) -> Call:
-    kind = type(entry.module).__name__
+def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
+    module = entry.module
+    kind = module.__class__.__name__
     return Call(
-        entry.name,
+        name,
         label or kind,
         kind,
         entry.depth,
         entry.is_leaf,
         entry.training,
         entry.input,
-        tuple([shape for shape, _, _ in entry.output]),
-        tuple([str(dtype).removeprefix("torch.") for _, dtype, _ in entry.output]),
-        sum([size for _, _, size in entry.output]),
-        *_count(_parameters_of(entry, ran)),
+        *entry.output,
+        *(_count(_parameters_of(entry, ran)) if module._parameters or module._modules else (0, 0)),
     )
 
 
@@ -221,15 +215,18 @@ def _parameters_of(entry: _Entry, ran: set[int]) -> list[nn.Parameter | None]:
     return own
 
 
-def _count(parameters: list[nn.Parameter | None]) -> tuple[int, int]:
+def _count(parameters: Iterable[nn.Parameter | None]) -> tuple[int, int]:
     """Elements of all and of the trainable ones, tied ones once; what no forward has initialised counts 0."""
     total = trainable = 0
-    if not parameters:
-        return total, trainable
-    for parameter in {id(parameter): parameter for parameter in parameters}.values():
-        if parameter is not None and not is_lazy(parameter):
-            total += parameter.numel()
-            trainable += parameter.numel() * parameter.requires_grad
+    counted = set()
+    for parameter in parameters:
+        if parameter is None or id(parameter) in counted or is_lazy(parameter):
+            continue
+        counted.add(id(parameter))
+        size = parameter.numel()
+        total += size
+        if parameter.requires_grad:
+            trainable += size
     return total, trainable
 
 
@@ -240,14 +237,25 @@ def _one_line(module: nn.Module) -> str:
 
 
 @contextmanager
-def _calls_visible() -> Iterator[None]:
-    """Run compiled models and TransformerEncoder module by module: hooks see nothing inside compiled or fused code."""
-    with ExitStack() as stack:
-        stack.enter_context(_fused_encoder_off)
-        if "torch._dynamo" in sys.modules:  # else nothing has been compiled
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-            stack.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", message="Using `torch.compile\\(module\\)` when there are global hooks")
+def _hooks(recorder: _Recorder) -> Iterator[None]:
+    before = torch_module.register_module_forward_pre_hook(recorder.before)
+    after = torch_module.register_module_forward_hook(recorder.after, with_kwargs=True, always_call=True)
+    try:
+        yield
+    finally:
+        before.remove()
+        after.remove()
+        # torch 2.13's handle leaves its id in this dictionary, and compiled models warn of a hook then.
+        vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(after.id, None)
+        for handle in recorder.last_hooks.values():
+            handle.remove()
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    """Compiled models and functions run uncompiled, module by module."""
+    with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using `torch.compile\\(module\\)` when there are global hooks")
         yield
 
 

@@ -28,6 +28,12 @@ LABELS = ["layer1", "bn1", "relu:1", "drop", "layer2", "bn2", "relu:2", "layer3"
 SHAPES = [(16, 64)] * 4 + [(16, 32)] * 3 + [(16, 1)]
 PARAMETERS = [20 * 64 + 64, 128, 0, 0, 64 * 32 + 32, 64, 0, 33]
 
+LONG_ROWS = {
+    "layers.0.self_attn": (2_097_152, 4224),
+    "stage1.shortcut": (1024, 2_073_178),
+    "fc": (40, 0),
+}
+
 
 def graph_of(model=MODEL, X=None):
     return autograd_graph(model(torch.ones(16, 20) if X is None else X).sum(), model)
@@ -37,6 +43,7 @@ def every_figure():
     return {
         "shape_ribbon": plots.shape_ribbon(CALLS, active=3),
         "parameters_and_activations": plots.parameters_and_activations(CALLS),
+        "bytes_and_parameters": plots.bytes_and_parameters(LONG_ROWS),
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
         "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
@@ -233,6 +240,30 @@ def test_frozen_parameters_count_and_a_pass_may_have_none():
     assert [bar.get_width() for bar in left.patches] == [8, 0]
     left, right = plots.parameters_and_activations(trace(nn.ReLU(), torch.zeros(5, 3))).axes
     assert [bar.get_width() for bar in (*left.patches, *right.patches)] == [0, 15]
+
+
+# bytes_and_parameters
+
+
+def test_bars_are_bytes_and_parameters():
+    left, right = plots.bytes_and_parameters(LONG_ROWS).axes
+    for axes, title, at, face in ((left, "bytes of output", 0, HIDDEN), (right, "parameters", 1, FEATURES)):
+        values = [row[at] for row in LONG_ROWS.values()]
+        assert axes.get_title(loc="left") == title
+        assert [bar.get_width() for bar in axes.patches] == values
+        assert {colour(bar) for bar in axes.patches} == {face}
+        assert texts_by_row(axes) == [[f"{value:,}"] for value in values]
+        assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > max(values)
+    assert [label.get_text() for label in left.get_yticklabels()] == list(LONG_ROWS)
+    low, high = left.get_ylim()
+    assert low > high and right.get_ylim() == (low, high)  # the first row on top
+
+
+def test_a_row_may_hold_nothing_but_rows_there_must_be():
+    left, right = plots.bytes_and_parameters({"Identity": (0, 0)}).axes
+    assert [bar.get_width() for bar in (*left.patches, *right.patches)] == [0, 0]
+    with pytest.raises(ValueError, match="no rows to draw"):
+        plots.bytes_and_parameters({})
 
 
 # bytes_against_batch

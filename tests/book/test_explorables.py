@@ -94,6 +94,8 @@ def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, co
         check_captions(frames)
         if path.endswith("02_shapes.html"):
             check_shape_bench(frames)
+        if path.endswith("08_trace_your_own.html"):
+            check_tracing_bench(frames)
     assert page.errors == []
 
 
@@ -141,6 +143,18 @@ def check_shape_bench(frames: dict) -> None:
             assert f"{count:,}" in frame["caption"]
         for rows, columns in values["shapes"]:
             assert f">({rows}, {columns})<" in frame["html"]
+
+
+def check_tracing_bench(frames: dict) -> None:
+    """Each row's numbers stand behind its bars, the sums in the caption, and every row is in the table."""
+    for frame in frames.values():
+        values = frame["values"]
+        for count in (values["all bytes"], values["all parameters"]):
+            assert f"{count:,}" in frame["caption"]
+        assert sum(values["bytes"]) == values["all bytes"] and sum(values["parameters"]) == values["all parameters"]
+        for label, *counts in zip(values["rows"], values["bytes"], values["parameters"], strict=True):
+            assert all(f">{count:,}</text>" in frame["html"] for count in counts)
+            assert re.search(rf"> *{re.escape(label)}</td>", frame["html"])
 
 
 @pytest.fixture(scope="session")
