@@ -1,8 +1,8 @@
 """What a trace costs in time, beside other tools: python benchmarks/tracing.py writes benchmarks/tracing.md.
 
-Each tool runs in a process of its own, so that none is timed with what another one has imported or patched. All are
-timed in one run, in turns: in each round every tool makes a few calls, in an order drawn anew. Models are in eval
-mode, under no_grad, on one thread.
+Each tool runs in a process of its own, so that none is timed with what another one has imported or patched; each
+process also times the bare forward pass and the least hooks, as memory lies differently in each. All are timed in one
+run, in turns, a few calls a round. Models are in eval mode, under no_grad, on one thread.
 """
 
 import datetime
@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +23,7 @@ ROUNDS = 40
 CALLS = 5  # timed calls a tool and round, after one that is not timed
 SLOW = 0.05  # seconds; a tool that takes longer makes one call a round
 PEERS = ("torchinfo", "torchview", "torchlens", "FlopCounterMode")
-TOOLS = ("bare", "hooks", "trace", "trace, NumPy", *PEERS)
+TOOLS = ("trace", "trace, NumPy", *PEERS)
 MODELS = ("ClinicalMLP, batch 16", "ClinicalMLP, batch 4096", "MLP of 100 layers", "tiny BERT", "tiny GPT-2")
 GROWTH = (10, 100, 1000)
 GROWN = tuple(f"MLP of {layers} layers" for layers in GROWTH)
@@ -108,7 +108,7 @@ def least_hooks(model, args: tuple, kwargs: dict) -> None:
 
 
 def work(name: str) -> None:
-    """A process of its own: time one tool on each workload named in a line of input, and write the seconds."""
+    """A process of its own: time a tool on each workload named in a line of input, and write the seconds."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)  # for what the libraries say
     os.dup2(nowhere, 1)
@@ -116,19 +116,23 @@ def work(name: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    run, prepared = tool(name), {}
+    runs = {key: tool(key) for key in ("bare", "hooks", name)}
+    prepared = {}
     with torch.no_grad():
         for line in sys.stdin:
             asked = line.strip()
+            if asked not in prepared:
+                prepared[asked] = workload(asked)
             try:
-                if asked not in prepared:
-                    prepared[asked] = workload(asked)
-                    once(run, prepared[asked])
-                first = once(run, prepared[asked])
-                reply = [first] if first > SLOW else [once(run, prepared[asked]) for _ in range(CALLS)]
+                reply = {key: seconds_of(run, prepared[asked]) for key, run in runs.items()}
             except Exception as error:
                 reply = f"raises {type(error).__name__}"
             print(json.dumps(reply), file=replies)
+
+
+def seconds_of(run: Callable, prepared: tuple) -> list[float]:
+    first = once(run, prepared)
+    return [once(run, prepared) for _ in range(1 if first > SLOW else CALLS)]
 
 
 def once(run: Callable, prepared: tuple) -> float:
@@ -152,62 +156,84 @@ class Process:
             env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"},
         )
 
-    def time(self, name: str) -> list[float] | str:
+    def time(self, name: str) -> dict[str, list[float]] | str:
         print(name, file=self.process.stdin)
         return json.loads(self.process.stdout.readline())
 
 
-def measure() -> dict[str, dict[str, float | str]]:
-    """The median seconds of a call, by workload and tool; or what the tool raised."""
+def measure() -> dict[str, dict[str, dict[str, float] | str]]:
+    """By workload and process: the median seconds of each of its tools, or what the tool raised."""
     processes = [Process(name) for name in TOOLS]
     drawn = random.Random(0)
     medians = {}
-    for name in (*MODELS, *(grown for grown in GROWN if grown not in MODELS)):
-        seconds = {process.name: [] for process in processes}
-        failed = {}
+    for name in dict.fromkeys((*MODELS, *GROWN)):
+        # Growth is shown of trace alone.
+        timed = processes if name in MODELS else processes[:1]
+        replies = {process.name: [] for process in timed}
         for _ in range(ROUNDS):
-            for process in drawn.sample(processes, len(processes)):
-                # Growth is shown of what is compared with it; the slowest tools would take hours.
-                if process.name in failed or (name not in MODELS and process.name in PEERS[1:]):
-                    continue
-                times = process.time(name)
-                if isinstance(times, str):
-                    failed[process.name] = times
-                else:
-                    seconds[process.name] += times
-        medians[name] = {key: statistics.median(times) for key, times in seconds.items() if times} | failed
+            for process in drawn.sample(timed, len(timed)):
+                replies[process.name].append(process.time(name))
+        medians[name] = {key: median(of_one) for key, of_one in replies.items()}
         print(name, medians[name], flush=True)
     return medians
 
 
-def table(headers: list[str], rows: list[list[str]]) -> str:
+def median(replies: list[dict[str, list[float]] | str]) -> dict[str, float] | str:
+    failed = [reply for reply in replies if isinstance(reply, str)]
+    if failed:
+        return failed[0]
+    return {key: statistics.median([time for reply in replies for time in reply[key]]) for key in replies[0]}
+
+
+def table(headers: Sequence[str], rows: list[list[str]]) -> str:
     lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def times_bare(medians: dict, name: str) -> str:
-    return medians[name] if isinstance(medians[name], str) else f"{medians[name] / medians['bare']:.2f}"
+def microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:,.0f}\N{NO-BREAK SPACE}µs"
+
+
+def times_bare(measured: dict[str, float] | str, key: str) -> str:
+    return measured if isinstance(measured, str) else f"{measured[key] / measured['bare']:.2f}"
+
+
+def costs(medians: dict[str, dict]) -> list[list[str]]:
+    """A row a tool: the time of the bare forward pass, and multiples of it."""
+    return [
+        ["bare", *(microseconds(medians[name]["trace"]["bare"]) for name in MODELS)],
+        ["hooks", *(times_bare(medians[name]["trace"], "hooks") for name in MODELS)],
+        *([key, *(times_bare(medians[name][key], key) for name in MODELS)] for key in TOOLS),
+    ]
+
+
+def ratios(medians: dict[str, dict]) -> list[list[str]]:
+    """``trace`` beside the least hooks, and beside torchinfo in what each adds to the bare forward pass."""
+    ours = [medians[name]["trace"] for name in MODELS]
+    theirs = [medians[name]["torchinfo"] for name in MODELS]
+    added = [
+        (one["trace"] / one["bare"] - 1) / (other["torchinfo"] / other["bare"] - 1)
+        for one, other in zip(ours, theirs, strict=True)
+    ]
+    return [
+        ["trace / hooks", *(f"{one['trace'] / one['hooks']:.2f}" for one in ours)],
+        ["added by trace / by torchinfo", *(f"{ratio:.2f}" for ratio in added)],
+    ]
+
+
+def growth(medians: dict[str, dict]) -> list[list[str]]:
+    """What is added for each call, as their number grows."""
+    rows = []
+    for layers, name in zip(GROWTH, GROWN, strict=True):
+        one = medians[name]["trace"]
+        calls = 2 * layers  # a Linear and a ReLU each, without the last ReLU, and the model itself
+        added = [microseconds((one[key] - one["bare"]) / calls) for key in ("hooks", "trace")]
+        rows.append([str(layers), f"{calls:,}", f"{one['trace'] / one['hooks']:.2f}", *added])
+    return rows
 
 
 def report(medians: dict[str, dict]) -> str:
-    """The page: what was measured, when, and with which versions."""
-    columns = [name for name in TOOLS if name != "bare"]
-    costs = [
-        [name, f"{medians[name]['bare'] * 1e6:,.0f} µs", *(times_bare(medians[name], key) for key in columns)]
-        for name in MODELS
-    ]
-    ratios = []
-    for name in MODELS:
-        bare, hooks, ours, torchinfo = (medians[name][key] for key in ("bare", "hooks", "trace", "torchinfo"))
-        ratios.append([name, f"{ours / hooks:.2f}", f"{(ours - bare) / (torchinfo - bare):.2f}"])
-    growth = []
-    for layers, name in zip(GROWTH, GROWN, strict=True):
-        bare, hooks, ours = (medians[name][key] for key in ("bare", "hooks", "trace"))
-        calls = 2 * layers  # a Linear and a ReLU each, no ReLU after the last, and the model itself
-        growth.append(
-            [str(layers), f"{calls:,}", f"{ours / hooks:.2f}"]
-            + [f"{(seconds - bare) / calls * 1e6:.1f} µs" for seconds in (hooks, ours)]
-        )
+    """What was measured, when, and with which versions."""
     cores = f"{os.cpu_count()} cores ({platform.machine()}), one thread"
     names = ("torch", "numpy", "transformers", "torchinfo", "torchview", "torchlens")
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)])
@@ -215,17 +241,15 @@ def report(medians: dict[str, dict]) -> str:
 Measured on {datetime.date.today():%d %B %Y} with `make bench`: {cores}, {versions}.
 Medians of {ROUNDS} rounds.
 
-The first column is the bare forward pass; all others are multiples of it.
+The first row is the time of the bare forward pass; all others are multiples of it.
 
-{table(["model", "bare", *columns], costs)}
+{table(["", *MODELS], costs(medians))}
 
-What `trace` takes, beside the least hooks, and what it adds to the bare forward, beside what torchinfo adds:
-
-{table(["model", "trace / hooks", "added by trace / added by torchinfo"], ratios)}
+{table(["", *MODELS], ratios(medians))}
 
 How the cost grows with the number of calls (layers of 256 units, batch 16):
 
-{table(["layers", "calls", "trace / hooks", "hooks add, a call", "trace adds, a call"], growth)}
+{table(["layers", "calls", "trace / hooks", "hooks add, a call", "trace adds, a call"], growth(medians))}
 """
 
 

@@ -2,28 +2,33 @@
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from fpcourse.nested import tensors_in
+
+_PLACES = ("depth", "height", "width")  # the axes of an image after its channels
 
 
 def expectation(module: nn.Module, args: tuple, kwargs: dict) -> str:
     """``"; it expects a last axis of 20"``, and what differs in dtype or device; empty where nothing is known."""
     tensors = tensors_in((args, kwargs))
-    if not tensors:
+    if not tensors or any(map(is_lazy, module._parameters.values())):
         return ""
-    tensor = tensors[0]
-    said = [text for text in (_wanted(module, tensor), _differs_from_weights(module, tensor)) if text]
-    return "".join(f"; {text}" for text in said)
+    try:
+        said = [_wanted(module, tensors[0]), _differs_from_weights(module, tensors[0])]
+    except Exception:  # a layer or a tensor of an unusual make; the reader's own error must come out
+        return ""
+    return "".join(f"; {text}" for text in said if text)
 
 
 def _wanted(module: nn.Module, tensor: torch.Tensor) -> str:
     if isinstance(module, nn.Linear):
         return f"it expects a last axis of {module.in_features}"
     if isinstance(module, nn.modules.conv._ConvNd):
-        axes = module.weight.dim()
-        return f"it expects {axes} axes, or {axes - 1} for one sample, the channels among them {module.in_channels}"
-    if isinstance(module, nn.modules.batchnorm._NormBase):
-        return _wanted_by_norm(module, tensor)
+        sample = ", ".join([str(module.in_channels), *_PLACES[-len(module.kernel_size) :]])
+        return f"it expects (batch, {sample}), or ({sample}) for one sample"
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return _wanted_by_batch_norm(module, tensor)
     if isinstance(module, nn.GroupNorm):
         return f"it expects {module.num_channels} channels in axis 1"
     if isinstance(module, (nn.LayerNorm, nn.RMSNorm)):
@@ -37,10 +42,10 @@ def _wanted(module: nn.Module, tensor: torch.Tensor) -> str:
     return ""
 
 
-def _wanted_by_norm(module: nn.Module, tensor: torch.Tensor) -> str:
+def _wanted_by_batch_norm(module: nn.Module, tensor: torch.Tensor) -> str:
     if tensor.dim() < 2 or tensor.shape[1] != module.num_features:
         return f"it expects {module.num_features} features in axis 1"
-    if module.training:
+    if module.training and tensor.numel() == module.num_features:
         return f"in train mode it expects more than one value for each of its {module.num_features} features"
     return ""
 

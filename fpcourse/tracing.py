@@ -6,10 +6,11 @@ made during the forward carries none. What hooks see is calls of modules. Operat
 """
 
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from threading import Lock, get_ident
+from contextlib import contextmanager
+from threading import get_ident
+from traceback import walk_tb
+from types import FrameType
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from fpcourse.expectations import expectation
 from fpcourse.hooks import TransientHook
 from fpcourse.nested import shapes_of, shapes_text, sizes_of
 from fpcourse.preserve import check_is_module, keep
+from fpcourse.visibility import calls_visible
 
 
 def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
@@ -44,7 +46,7 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     recorder = _Recorder(model)
     try:
         try:
-            with _fused_encoder_off, _eager() if "torch._dynamo" in sys.modules else nullcontext(), _hooks(recorder):
+            with calls_visible(recorder.modules), _hooks(recorder):
                 model(*args, **kwargs)
         except BaseException as error:
             recorder.explain(error)
@@ -65,9 +67,9 @@ def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
 
 
 class _Entry:
-    """A call being recorded. ``output`` is None until it has returned."""
+    """A call being recorded: ``frame`` is torch's, while it runs; ``output`` is None until it has returned."""
 
-    __slots__ = ("depth", "handling", "input", "is_leaf", "module", "output", "training")
+    __slots__ = ("depth", "frame", "input", "is_leaf", "module", "output", "training")
 
 
 class _Recorder:
@@ -85,61 +87,60 @@ class _Recorder:
         self.open: list[_Entry] = []
         self.last_hooks: dict[int, RemovableHandle] = {}
         self.last_completed: _Entry | None = None
-        self.failed: tuple[BaseException, _Entry, str] | None = None
 
     def before(self, module: nn.Module, args: tuple) -> None:
         if get_ident() != self.thread:
             return
-        opened = self.open
+        if id(module) not in self.names:
+            self.add(module)
+        if module._forward_hooks:
+            self.stand_last(module)
         entry = _Entry()
         entry.module = module
-        entry.depth = len(opened)
+        entry.frame = frame = sys._getframe(1)
         entry.is_leaf = True
         entry.training = module.training
         entry.input = shapes_of(args)
         entry.output = None
-        entry.handling = sys.exception()
+        opened = self.open
+        while opened and not _runs(opened[-1].frame, inside=frame):
+            opened.pop().frame = None  # ended by an exception, which the model has caught
         if opened and module.__class__ is not ParametrizationList:
             opened[-1].is_leaf = False
-        if id(module) not in self.names:
-            self.add(module)
-        if module._forward_hooks and id(module) not in self.last_hooks:
-            # The reader's own hooks may replace the output: be the last of them.
-            self.last_hooks[id(module)] = module.register_forward_hook(
-                TransientHook(self.last), with_kwargs=True, always_call=True
-            )
+        entry.depth = len(opened)
         self.entries.append(entry)
         opened.append(entry)
 
-    def after(self, module: nn.Module, args: tuple, *rest: Any) -> None:
-        if get_ident() == self.thread and not (self.last_hooks and id(module) in self.last_hooks):
-            # torch passes (kwargs, output), but the output alone after an exception.
-            self.close(module, args, rest[0] if len(rest) > 1 else _kwargs_of_failed(module), rest[-1])
+    def after(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        if get_ident() != self.thread:
+            return
+        if self.last_hooks and (handle := self.last_hooks.get(id(module))) and handle.id in module._forward_hooks:
+            return
+        self.close(sys._getframe(1), kwargs, output)
 
     def last(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         if get_ident() == self.thread:
-            self.close(module, args, kwargs, output)
+            self.close(sys._getframe(2), kwargs, output)  # above it, TransientHook
 
-    def close(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
-        opened = self.open
-        while opened:
-            entry = opened.pop()
-            if entry.module is module:
-                break
+    def stand_last(self, module: nn.Module) -> None:
+        """The reader's own hooks may replace the output: be the last of them. ``keep`` takes this one away again."""
+        handle = self.last_hooks.get(id(module))
+        if handle is not None and handle.id in module._forward_hooks:
+            module._forward_hooks.move_to_end(handle.id)
         else:
-            return
-        if kwargs:
-            entry.input += shapes_of(kwargs)
-        # always_call also runs this when forward raised: then a new exception is being handled.
-        error, before = sys.exception(), entry.handling
-        entry.handling = None
-        if error is before:
-            entry.output = sizes_of(output)
-            self.last_completed = entry
-            if not opened:
-                self.failed = None  # the model has caught it, and its traceback holds tensors
-        elif self.failed is None or self.failed[0] is not error:
-            self.failed = error, entry, expectation(module, args, kwargs)
+            self.last_hooks[id(module)] = module.register_forward_hook(TransientHook(self.last), with_kwargs=True)
+
+    def close(self, frame: FrameType, kwargs: dict, output: Any) -> None:
+        while self.open:
+            entry = self.open.pop()
+            found = entry.frame is frame
+            entry.frame = None
+            if found:
+                if kwargs:
+                    entry.input += shapes_of(kwargs)
+                entry.output = sizes_of(output)
+                self.last_completed = entry
+                return
 
     def add(self, module: nn.Module) -> None:
         """Name a module that was not in the model when the forward began, and keep it from changing too."""
@@ -161,29 +162,38 @@ class _Recorder:
 
     def explain(self, error: BaseException) -> None:
         """Add to ``error`` where it came from: the innermost call that it passed through."""
-        if self.failed and self.failed[0] is error:
-            _, entry, expected = self.failed
-        else:
-            entry, expected = (self.open[-1] if self.open else None), ""  # KeyboardInterrupt runs no hook
-        self.failed = None  # else the error and a frame of its own traceback would hold each other
-        if entry:
-            last = self.last_completed
-            worked = f"the last call that worked: {self._name(last)}" if last else "no call had finished yet"
-            name = self.names[id(entry.module)] or "the model itself"
-            error.add_note(
-                f"in {name} ({_one_line(entry.module)}), "
-                f"called with {shapes_text(entry.input) or 'no tensor'}{expected}; {worked}"
-            )
+        while self.open:
+            self.open.pop().frame = None  # the frames hold tensors
         error.partial_trace = self.trace()
+        if (failed := _innermost_call(error)) is None or id(failed["self"]) not in self.names:
+            return
+        module, args, kwargs = failed["self"], failed["args"], failed["kwargs"]
+        shapes = shapes_text(shapes_of((args, kwargs))) or "no tensor"
+        last = self.last_completed
+        worked = f"the last call that worked: {self._name(last.module)}" if last else "no call had finished yet"
+        error.add_note(
+            f"in {self.names[id(module)] or 'the model itself'} ({_one_line(module)}), "
+            f"called with {shapes}{expectation(module, args, kwargs)}; {worked}"
+        )
 
-    def _name(self, entry: _Entry) -> str:
-        return self.names[id(entry.module)] or type(entry.module).__name__
+    def _name(self, module: nn.Module) -> str:
+        return self.names[id(module)] or type(module).__name__
 
 
-def _kwargs_of_failed(module: nn.Module) -> dict:
-    """The keyword arguments of the call that is raising, read off torch's own frame of it."""
-    caught_in = sys.exception().__traceback__.tb_frame.f_locals
-    return caught_in.get("kwargs", {}) if caught_in.get("self") is module else {}
+def _runs(frame: FrameType, inside: FrameType) -> bool:
+    """Whether ``frame`` is still on the stack on which ``inside`` runs."""
+    while inside is not None and inside is not frame:
+        inside = inside.f_back
+    return inside is frame
+
+
+def _innermost_call(error: BaseException) -> dict[str, Any] | None:
+    """The variables of torch's frame of the innermost module call in the traceback: ``self``, ``args``, ``kwargs``."""
+    found = None
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_code.co_qualname == "Module._call_impl.<locals>.inner":
+            found = frame.f_locals
+    return found
 
 
 def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
@@ -191,7 +201,7 @@ def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
     kind = module.__class__.__name__
     return Call(
         name,
-        label or kind,
+        label if name else kind + label,  # the model itself has no name
         kind,
         entry.depth,
         entry.is_leaf,
@@ -231,15 +241,18 @@ def _count(parameters: Iterable[nn.Parameter | None]) -> tuple[int, int]:
 
 
 def _one_line(module: nn.Module) -> str:
-    """The module as it prints itself, or its type where that takes more than a line."""
-    text = repr(module)
+    """The module as it prints itself, or its type where that fails or takes more than a line."""
+    try:
+        text = repr(module)
+    except Exception:  # of a module half made, perhaps; the reader's own error must come out
+        text = "\n"
     return text if "\n" not in text else type(module).__name__
 
 
 @contextmanager
 def _hooks(recorder: _Recorder) -> Iterator[None]:
     before = torch_module.register_module_forward_pre_hook(recorder.before)
-    after = torch_module.register_module_forward_hook(recorder.after, with_kwargs=True, always_call=True)
+    after = torch_module.register_module_forward_hook(recorder.after, with_kwargs=True)
     try:
         yield
     finally:
@@ -247,37 +260,3 @@ def _hooks(recorder: _Recorder) -> Iterator[None]:
         after.remove()
         # torch 2.13's handle leaves its id in this dictionary, and compiled models warn of a hook then.
         vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(after.id, None)
-        for handle in recorder.last_hooks.values():
-            handle.remove()
-
-
-@contextmanager
-def _eager() -> Iterator[None]:
-    """Compiled models and functions run uncompiled, module by module."""
-    with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Using `torch.compile\\(module\\)` when there are global hooks")
-        yield
-
-
-class _FusedEncoderOff:
-    """The switch is one for the process, so traces in several threads share it: off until the last one ends."""
-
-    def __init__(self):
-        self.lock = Lock()
-        self.users = 0
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.users == 0:
-                self.was_on = torch.backends.mha.get_fastpath_enabled()
-                torch.backends.mha.set_fastpath_enabled(False)
-            self.users += 1
-
-    def __exit__(self, *error: Any) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                torch.backends.mha.set_fastpath_enabled(self.was_on)
-
-
-_fused_encoder_off = _FusedEncoderOff()

@@ -1,60 +1,29 @@
-"""tracing: against plain hooks written here, calls listed by hand and plain computation."""
+"""tracing: against plain hooks, calls listed by hand and plain computation."""
 
-import dataclasses
+import contextlib
+import copy
 import gc
+import io
+import pickle
 import random
 import re
+import sys
+import threading
 import weakref
-from collections import OrderedDict, namedtuple
-from dataclasses import dataclass
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models_for_tests import Output, Pair, Run, note_of, state_of, world
 from torch import nn
 
-from fpcourse.calls import COLUMNS
 from fpcourse.capturing import capture, get_intermediate_activations
-from fpcourse.models import ClinicalMLP, mlp
+from fpcourse.hooks import do_nothing
+from fpcourse.models import ClinicalMLP
 from fpcourse.tracing import trace, trace_forward_pass
-
-Pair = namedtuple("Pair", "left right")
-
-
-@dataclass
-class Output:
-    logits: torch.Tensor
-    extra: tuple | None = None
-
-
-class Run(nn.Module):
-    """A module whose forward is the given function of itself and its arguments."""
-
-    def __init__(self, function, **children):
-        super().__init__()
-        self.function = function
-        for name, child in children.items():
-            self.add_module(name, child)
-
-    def forward(self, *args, **kwargs):
-        return self.function(self, *args, **kwargs)
-
-
-def state_of(model):
-    """What a trace must not touch, by value and by number of hooks (identity: see test_preserve)."""
-    numpy_state = np.random.get_state()
-    return (
-        {name: value.tolist() for name, value in model.state_dict().items()},
-        [(module.training, len(module._forward_hooks), len(module._forward_pre_hooks)) for module in model.modules()],
-        [len(module._forward_hooks_always_called) for module in model.modules()],
-        [(p.requires_grad, None if p.grad is None else p.grad.tolist()) for p in model.parameters()],
-        random.getstate(),
-        (numpy_state[1].tolist(), *numpy_state[2:]),
-        torch.get_rng_state().tolist(),
-        torch.is_grad_enabled(),
-    )
 
 
 def oracle(model, *args):
@@ -108,17 +77,6 @@ def test_clinical_mlp_has_these_eight_calls():
     assert calls.parameters == 3649
     root = calls.calls[0]
     assert (root.name, root.label, root.depth, root.is_leaf) == ("", "ClinicalMLP", 0, False)
-
-
-def test_a_trace_is_a_sequence_of_its_leaves_and_plain_to_print():
-    result = trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.ones(1, 2))
-    assert len(result) == 2 and result[-1].type == "ReLU" and [call.label for call in result[:1]] == ["0"]
-    assert result[0] in result and len(result.calls) == 3
-    assert repr(result) == "Trace(2 calls: 0, 1)"
-    assert "0x" not in repr(result.calls)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        result.parameters = 0
-    assert result == trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.ones(1, 2))
 
 
 leaf = st.sampled_from([lambda: nn.Linear(4, 4), lambda: nn.BatchNorm1d(4), nn.ReLU, nn.Dropout])
@@ -338,16 +296,663 @@ def test_traces_nest():
     assert [call.label for call in result[2:10]] == [f"<ClinicalMLP>.{call.label}" for call in inside[1]]
 
 
-# When the forward raises
+class Unruly(nn.Module):
+    """Draws from every random state and changes about everything that a forward can change."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.body = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(4).eval(), nn.ReLU())
+        self.last = nn.Linear(4, 2).requires_grad_(False)
+        self.register_buffer("count", torch.zeros(2))
+        self.register_buffer("cache", torch.ones(1), persistent=False)
+        self.state, self.config, self.nothing = torch.zeros(2), {"a": 1}, None
+        self.body[2].register_forward_hook(own_hook)
+        self.norm.register_forward_pre_hook(own_pre_hook)
+        self.inside = None
+
+    def forward(self, x):
+        random.random(), random.gauss(), np.random.rand(), np.random.randn(), torch.rand(1)
+        self.count += 1
+        self.count, self.state = self.count + 1, self.state.add_(1)
+        self.nothing, self.new = x, "new"
+        del self.config
+        self.cache.zero_()
+        x = self.norm(self.first(x))
+        if self.inside is not None:
+            self.inside(self, x)
+        self.eval()
+        self.last.requires_grad_(True)
+        self.first.weight.grad = None
+        self.body[1].register_forward_hook(own_hook)
+        self.body[0] = nn.Identity()
+        torch.set_grad_enabled(not torch.is_grad_enabled())
+        return self.last(self.body(x))
 
 
-def note_of(model, *args, error=RuntimeError):
+def own_hook(module, args, output):
+    """The reader's own: changes nothing."""
+
+
+def own_pre_hook(module, args):
+    """The reader's own: changes nothing."""
+
+
+def unruly(nested=False):
+    """With gradients, some of them None, mixed modes, and an odd number of Gaussians drawn: one is kept for later."""
+    model = Unruly()
+    model.norm(model.first(torch.randn(5, 3))).square().sum().backward()
+    model.body[2].eval()
+    if nested:
+        model.inside = lambda self, x: [trace(self.body, x), trace(self.last, x)]
+    random.seed(0), np.random.seed(0)
+    random.gauss(), np.random.randn()
+    assert random.getstate()[2] is not None and np.random.get_state()[3] == 1
+    return model
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("grad", [True, False])
+def test_an_unruly_forward_leaves_nothing(grad, nested):
+    model, x = unruly(nested), torch.randn(5, 3)
+    with torch.set_grad_enabled(grad):
+        before = state_of(model)
+        result = trace(model, x)
+        assert state_of(model) == before
+    if not nested:
+        assert [call.label for call in result] == ["first", "norm", "body.0", "body.1", "body.2", "last"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("register", ["register_forward_pre_hook", "register_forward_hook"])
+@pytest.mark.parametrize("layer", ["", "first", "norm", "body", "body.1", "body.2", "last"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_exception_in_any_layer_leaves_nothing(error, layer, register, nested):
+    def raising(*_):
+        random.random(), np.random.randn(), torch.rand(1)
+        raise error
+
+    model, x = unruly(nested), torch.randn(5, 3)
+    getattr(model.get_submodule(layer), register)(raising)
     before = state_of(model)
     with pytest.raises(error) as caught:
-        trace(model, *args)
+        trace(model, x)
     assert state_of(model) == before
-    (note,) = caught.value.__notes__
-    return note, caught.value.partial_trace
+    assert caught.value.__notes__[-1].startswith(f"in {layer or 'the model itself'} (")
+    assert caught.value.partial_trace.parameters == 3 * 4 + 4 + 2 * 8 + 4 * 2 + 2
+
+
+def test_the_random_numbers_after_a_trace_are_those_without_it():
+    def draw():
+        return (
+            random.random(),
+            random.gauss(),
+            np.random.randn(3).tolist(),
+            np.random.rand(),
+            torch.randn(2).tolist(),
+            torch.rand(1).item(),
+        )
+
+    def seed():
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        random.gauss(), np.random.randn(), torch.randn(1)
+
+    model, x = unruly(), torch.randn(5, 3)
+    seed()
+    expected = draw()
+    seed()
+    trace(model, x)
+    assert draw() == expected
+    model.last = nn.Linear(9, 9)
+    seed()
+    with pytest.raises(RuntimeError):
+        trace(model, x)
+    assert draw() == expected
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_graph_made_before_a_trace_runs_backward_after_it(fails):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(inplace=True), nn.Linear(4, 1))
+    twin, x = copy.deepcopy(model), torch.randn(8, 3)
+    twin(x).square().sum().backward()
+    loss = model(x).square().sum()
+    if fails:
+        with pytest.raises(RuntimeError):
+            trace(model, torch.randn(8, 4))
+    else:
+        trace(model, torch.randn(8, 3))
+        trace(model.eval(), torch.randn(8, 3))
+    loss.backward()
+    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(mine.grad, theirs.grad)
+
+
+# Copies made during a trace and after it
+
+
+class Copying(nn.Module):
+    """Copies and pickles itself in the middle of its forward."""
+
+    copies = ()  # of the class: no attribute that would be copied with it
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        x = self.norm(self.first(x))
+        if type(self).copies == ():
+            type(self).copies = copies_of(self)
+        return self.last(x)
+
+
+def copies_of(model):
+    saved = io.BytesIO()
+    torch.save(model, saved)
+    saved.seek(0)
+    return [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(saved, weights_only=False)]
+
+
+def hooks_of(model):
+    """The hooks that act, by module."""
+    return [
+        [
+            hook
+            for key in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks")
+            for hook in vars(module)[key].values()
+            if getattr(hook, "function", None) is not do_nothing
+        ]
+        for module in model.modules()
+    ]
+
+
+@pytest.mark.parametrize("own_hooks", [False, True])
+def test_copies_made_inside_a_forward_carry_nothing_that_acts(own_hooks):
+    model, x = Copying(), torch.randn(5, 3)
+    if own_hooks:
+        for module in model.modules():
+            module.register_forward_hook(own_hook)
+            module.register_forward_pre_hook(own_pre_hook)
+    hooks = hooks_of(model)
+    Copying.copies = ()
+    before = state_of(model)
+    result = trace(model, x)
+    assert state_of(model) == before and len(result) == 3 and len(Copying.copies) == 3
+    expected = model.eval()(x)
+    for again in Copying.copies:
+        assert hooks_of(again) == hooks
+        # It was copied in the middle of a forward in train mode, so its statistics had moved.
+        assert again.norm.num_batches_tracked.item() == 1 and again.training
+        again.norm.load_state_dict(model.norm.state_dict())
+        assert torch.equal(again.eval()(x), expected)
+    assert len(result) == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_copies_made_after_a_trace_are_those_of_an_untraced_model(fails):
+    model, x = ClinicalMLP(), torch.randn(4, 20)
+    if fails:
+        with pytest.raises(RuntimeError):
+            trace(model, torch.randn(4, 19))
+    else:
+        trace(model, x)
+    for again in copies_of(model):
+        assert not any(hooks_of(again)) and state_of(again)["tensors"] != state_of(model)["tensors"]
+        assert {key: value.tolist() for key, value in again.state_dict().items()} == {
+            key: value.tolist() for key, value in model.state_dict().items()
+        }
+        assert torch.equal(again.eval()(x), copy.deepcopy(model).eval()(x))
+    assert pickle.dumps(model) == pickle.dumps(model)
+
+
+# Nothing is kept alive
+
+
+@pytest.fixture
+def no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("own_hooks", [False, True])
+def test_an_activation_is_free_as_soon_as_the_forward_drops_it(no_collector, own_hooks):
+    refs, alive = [], []
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+            refs.append(weakref.ref(x))
+            alive.append(sum(ref() is not None for ref in refs))
+        return x
+
+    model = Run(forward, layers=nn.ModuleList(nn.Sequential(nn.Linear(2, 2), nn.ReLU()) for _ in range(4)))
+    if own_hooks:
+        for module in model.modules():
+            module.register_forward_hook(own_hook)
+    with torch.no_grad():
+        trace(model, torch.ones(1, 2))
+    assert alive == [1] * 4 and [ref() for ref in refs] == [None] * 4
+
+
+def test_no_activation_outlives_an_interrupt(no_collector):
+    refs = []
+
+    def forward(self, x):
+        x = self.first(x)
+        refs.append(weakref.ref(x))
+        self.stop(x)
+
+    def stop(self, x):
+        raise KeyboardInterrupt
+
+    model = Run(forward, first=nn.Linear(2, 2), stop=Run(stop))
+    try:
+        trace(model, torch.ones(1, 2))
+    except KeyboardInterrupt as error:
+        partial = error.partial_trace
+    assert refs[0]() is None and [call.label for call in partial] == ["first"]
+
+
+def test_no_activation_outlives_an_error_that_the_model_caught(no_collector):
+    refs = []
+
+    def forward(self, x):
+        x = self.first(x)
+        refs.append(weakref.ref(x))
+        with contextlib.suppress(RuntimeError):
+            self.wrong(x)
+        return self.first(self.first(x))
+
+    model = Run(forward, first=nn.Linear(2, 2), wrong=nn.Sequential(nn.Linear(3, 3)))
+    result = trace(model, torch.ones(1, 2))
+    assert refs[0]() is None and len(result) == 3
+
+
+def test_an_error_that_the_model_caught_holds_nothing_once_another_module_has_run(no_collector):
+    refs, alive = [], []
+
+    def forward(self, x):
+        try:
+            y = self.first(x)
+            refs.append(weakref.ref(y))
+            self.wrong(y)
+        except RuntimeError:
+            y = x
+        y = self.first(y)
+        alive.append(refs[0]() is not None)
+        return y
+
+    for run in (lambda model, x: model(x), trace):
+        refs.clear(), alive.clear()
+        with torch.no_grad():
+            run(Run(forward, first=nn.Linear(2, 2), wrong=nn.Linear(3, 3)), torch.ones(1, 2))
+        assert alive == [False]
+
+
+def test_no_model_outlives_its_trace(no_collector):
+    model, x = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), torch.randn(3, 2)
+    refs = [weakref.ref(one) for one in (model, model[0], model[0].weight, model[1].running_mean, x)]
+    result = trace(model, x)
+    del model, x
+    assert [ref() for ref in refs] == [None] * 5 and len(result) == 2
+
+
+def test_a_module_made_during_the_forward_does_not_outlive_it(no_collector):
+    refs = []
+
+    def forward(self, x):
+        layer = nn.Linear(2, 2)
+        refs.append(weakref.ref(layer))
+        return layer(x)
+
+    result = trace(Run(forward), torch.ones(1, 2))
+    assert refs[0]() is None and [call.label for call in result] == ["<Linear>"]
+
+
+# Threads
+
+
+@pytest.fixture(autouse=True)
+def compiling():
+    """A trace that left compiling off would fail every later test; those here that are about it look before this."""
+    yield
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.set_stance("default")
+
+
+def run_together(*functions):
+    """Run the functions in a thread each, and give back what they return or raise."""
+    results = [None] * len(functions)
+
+    def run(number):
+        try:
+            results[number] = functions[number]()
+        except BaseException as error:
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    return results
+
+
+def meeting(size, barrier, error=None):
+    """A model that waits between its layers until the others are there as well."""
+
+    def forward(self, x):
+        barrier.wait()
+        for layer in self.layers:
+            x = layer(x)
+            barrier.wait()
+        if error:
+            raise error
+        return x
+
+    layers = [nn.Linear(size, size), nn.Sequential(nn.BatchNorm1d(size), nn.Dropout()), nn.ReLU()]
+    model = Run(forward, layers=nn.ModuleList(layers))
+    model.layers[2].register_forward_hook(own_hook)
+    return model
+
+
+LABELS = ["Run", "layers.0", "layers.1", "layers.1.0", "layers.1.1", "layers.2"]
+
+
+def test_traces_in_several_threads_see_their_own_calls():
+    barrier, hooks = threading.Barrier(3, timeout=30), world()["hooks"]
+    models = [meeting(size, barrier) for size in (2, 3, 5)]
+    inputs = [torch.randn(4, size) for size in (2, 3, 5)]
+    before = [(copy.deepcopy(model.state_dict()), hooks_of(model)) for model in models]
+    results = run_together(*(lambda m=m, x=x: trace(m, x) for m, x in zip(models, inputs, strict=True)))
+    for size, model, result, (state, its_hooks) in zip((2, 3, 5), models, results, before, strict=True):
+        assert [call.label for call in result.calls] == LABELS
+        assert {call.output_shapes for call in result.calls} == {((4, size),)}
+        assert hooks_of(model) == its_hooks
+        assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert world()["hooks"] == hooks and torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_in_one_thread_is_nothing_to_the_other(error):
+    barrier, hooks = threading.Barrier(2, timeout=30), world()["hooks"]
+    fails, works = meeting(2, barrier, error("own")), meeting(3, barrier)
+    caught, result = run_together(lambda: trace(fails, torch.randn(4, 2)), lambda: trace(works, torch.randn(4, 3)))
+    assert type(caught) is error and caught.__notes__[0].startswith("in the model itself (Run), called with (4, 2);")
+    assert [call.label for call in caught.partial_trace.calls] == LABELS[1:]
+    assert [call.label for call in result.calls] == LABELS
+    assert world()["hooks"] == hooks
+
+
+def test_calls_of_another_thread_are_not_in_the_trace():
+    barrier = threading.Barrier(2, timeout=30)
+    here, there = meeting(2, barrier), meeting(3, barrier)
+    twin, x = copy.deepcopy(there.layers).eval(), torch.randn(4, 3)
+    result, output = run_together(lambda: trace(here, torch.randn(4, 2)), lambda: there.eval()(x))
+    assert [call.label for call in result.calls] == LABELS
+    assert torch.equal(output, twin[2](twin[1](twin[0](x))))
+
+
+def test_a_module_that_another_thread_runs_as_well():
+    """The two models share an activation that carries a hook of the reader."""
+    shared = nn.ReLU()
+    shared.register_forward_hook(own_hook)
+    started, done = threading.Event(), threading.Event()
+
+    def forward(self, x):
+        x = self.act(self.first(x))
+        started.set()
+        assert done.wait(30)
+        return self.act(self.last(x))
+
+    def other():
+        assert started.wait(30)
+        nn.Sequential(nn.Linear(5, 5), shared)(torch.randn(1, 5))
+        done.set()
+
+    model = Run(forward, first=nn.Linear(2, 3), act=shared, last=nn.Linear(3, 1))
+    result, _ = run_together(lambda: trace(model, torch.randn(4, 2)), other)
+    assert [(call.label, call.depth, call.output_shapes) for call in result.calls] == [
+        ("Run", 0, ((4, 1),)),
+        ("first", 1, ((4, 3),)),
+        ("act:1", 1, ((4, 3),)),
+        ("last", 1, ((4, 1),)),
+        ("act:2", 1, ((4, 1),)),
+    ]
+
+
+def traced_in_turn(inner, x):
+    """Two traces of models around ``inner``: the second begins within the first, and runs ``inner`` after its end."""
+    first_runs, second_runs, first_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def early(self, x):
+        first_runs.set()
+        assert second_runs.wait(30)
+        return self.inner(x)
+
+    def late(self, x):
+        second_runs.set()
+        assert first_ended.wait(30)
+        return self.inner(x)
+
+    def first():
+        try:
+            return trace(Run(early, inner=inner), x)
+        finally:
+            first_ended.set()
+
+    def second():
+        assert first_runs.wait(30)
+        return trace(Run(late, inner=inner), x)
+
+    return run_together(first, second)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_encoders_traced_in_overlapping_threads_are_both_seen_inside(fast):
+    inner = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 1).eval()
+    inner.requires_grad_(False)  # the fused path's own condition
+    torch.backends.mha.set_fastpath_enabled(fast)
+    try:
+        one, other = traced_in_turn(inner, torch.randn(2, 3, 8))
+        assert torch.backends.mha.get_fastpath_enabled() is fast
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    assert [call.label for call in one] == [call.label for call in other]
+    assert "inner.layers.0.self_attn" in [call.label for call in one] and len(one) == 8
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo reads it
+def test_compiled_models_traced_in_overlapping_threads_stay_compiled():
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(0)
+
+        def run(*args):
+            compiled[-1] += 1
+            return graph(*args)
+
+        return run
+
+    torch._dynamo.reset()
+    inner = torch.compile(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), backend=backend)
+    inner(torch.ones(2, 3))
+    assert compiled == [1]
+    before = world()
+    results = traced_in_turn(inner, torch.ones(2, 3))
+    assert world() == before
+    for result in results:
+        assert [call.label for call in result] == ["inner._orig_mod.0", "inner._orig_mod.1"]
+    assert compiled == [1]
+    inner(torch.ones(2, 3))
+    assert compiled == [2]
+
+
+# The reader's own hooks
+
+
+def test_the_readers_own_hooks_keep_their_order():
+    model, ran = nn.Sequential(nn.Linear(2, 2), nn.ReLU()), []
+    for number in range(3):
+        model[0].register_forward_hook(lambda *_, number=number: ran.append(number))
+        model[0].register_forward_pre_hook(lambda *_, number=number: ran.append(-number))
+    model[0].register_forward_hook(lambda *_: ran.append("first"), prepend=True, always_call=True)
+    model[0].register_forward_hook(lambda *_: ran.append("named"), with_kwargs=True)
+    model.register_forward_hook(lambda *_: ran.append("whole"))
+    order = [0, -1, -2, "first", 0, 1, 2, "named", "whole"]
+    before = state_of(model)
+    for run in (model, lambda x: trace(model, x), lambda x: trace(model, x), model):
+        run(torch.ones(1, 2))
+        assert ran == order
+        ran.clear()
+    assert state_of(model) == before
+
+
+def test_the_readers_global_hooks_run_and_stay():
+    ran, register = [], nn.modules.module
+    handles = [
+        register.register_module_forward_pre_hook(lambda module, args: ran.append(("before", type(module).__name__))),
+        register.register_module_forward_hook(lambda module, args, out: ran.append(("after", type(module).__name__))),
+        register.register_module_forward_hook(lambda module, args, out: out[:2]),  # of four rows it leaves two
+    ]
+    try:
+        model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+        before = state_of(model)
+        result = trace(model, torch.ones(4, 2))
+        assert state_of(model) == before
+        assert ran == [
+            ("before", "Sequential"),
+            ("before", "Linear"),
+            ("after", "Linear"),
+            ("before", "ReLU"),
+            ("after", "ReLU"),
+            ("after", "Sequential"),
+        ]
+        assert [(call.input_shapes, call.output_shapes) for call in result] == [
+            (((4, 2),), ((2, 3),)),  # what the next layer is given
+            (((2, 3),), ((2, 3),)),
+        ]
+        ran.clear()
+        model(torch.ones(4, 2))
+        assert len(ran) == 6
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def test_a_hook_registered_during_the_forward_may_change_the_output():
+    def forward(self, x):
+        x = self.act(x)
+        handle = self.act.register_forward_hook(lambda module, args, out: out[:1])
+        x = self.act(x)
+        handle.remove()
+        return self.act(x)
+
+    for own in (False, True):
+        model = Run(forward, act=nn.ReLU())
+        if own:
+            model.act.register_forward_hook(own_hook)
+        before = state_of(model)
+        result = trace(model, torch.ones(4, 2))
+        assert state_of(model) == before
+        assert [call.output_shapes for call in result] == [((4, 2),), ((1, 2),), ((1, 2),)]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_nested_trace_of_a_module_hides_no_later_call(own):
+    def forward(self, x):
+        inside.append(trace(self.sub, x))
+        return self.sub(self.sub(x))
+
+    inside, model = [], Run(forward, sub=nn.Sequential(nn.ReLU(), nn.Tanh()))
+    if own:
+        for module in model.modules():
+            module.register_forward_hook(own_hook)
+    before = state_of(model)
+    result = trace(model, torch.ones(2))
+    assert state_of(model) == before
+    assert [call.label for call in inside[0].calls] == ["Sequential", "0", "1"]
+    assert [call.label for call in result.calls] == [
+        "Run",
+        *("sub:1", "sub.0:1", "sub.1:1"),
+        *("sub:2", "sub.0:2", "sub.1:2"),
+        *("sub:3", "sub.0:3", "sub.1:3"),
+    ]
+
+
+def test_a_capture_inside_a_forward_and_a_trace_inside_a_capture():
+    def forward(self, x):
+        with capture(self, ["act"]) as kept:
+            x = self.act(self.act(x))
+        seen.append(list(kept))
+        return self.act(x)
+
+    seen, model = [], Run(forward, act=nn.ReLU())
+    before = state_of(model)
+    result = trace(model, torch.ones(2))
+    assert state_of(model) == before and seen == [["act:1", "act:2"]]
+    assert [call.label for call in result] == ["act:1", "act:2", "act:3"]
+    with capture(model, ["act"]) as kept:
+        inside = state_of(model)
+        trace(model, torch.ones(2))
+        assert state_of(model) == inside
+    assert list(kept) == ["act:1", "act:2", "act:3"]
+
+
+# Unusual calls
+
+
+def test_a_model_that_calls_itself():
+    model = Run(lambda self, x, n: self(self.step(x), n - 1) if n else x, step=nn.ReLU())
+    result = trace(model, torch.ones(2), 2)
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Run:1", 0, False),
+        ("step:1", 1, True),
+        ("Run:2", 1, False),
+        ("step:2", 2, True),
+        ("Run:3", 2, True),
+    ]
+
+
+def test_a_part_that_calls_itself():
+    inner = Run(lambda self, x, n: self.step(self(x, n - 1)) if n else x, step=nn.ReLU())
+    result = trace(Run(lambda self, x: self.inner(x, 2), inner=inner), torch.ones(2))
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Run", 0, False),
+        ("inner:1", 1, False),
+        ("inner:2", 2, False),
+        ("inner:3", 3, True),
+        ("inner.step:1", 3, True),
+        ("inner.step:2", 2, True),
+    ]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_part_that_calls_itself_and_catches_its_error(error):
+    def forward(self, x, n):
+        if n == 0:
+            raise error
+        try:
+            return self(x, n - 1)
+        except error:
+            return self.step(x) if self.step else x
+
+    def calls(step):
+        inner = Run(forward, step=step)
+        result = trace(Run(lambda self, x: self.inner(x, 2), inner=inner), torch.ones(2))
+        return [(call.label, call.depth) for call in result.calls]
+
+    assert calls(nn.ReLU()) == [("Run", 0), ("inner:1", 1), ("inner:2", 2), ("inner.step", 3)]
+    assert calls(None) == [("Run", 0), ("inner:1", 1), ("inner:2", 2)]
+
+
+# When the forward raises
 
 
 def test_the_first_layer_fails():
@@ -480,49 +1085,188 @@ def test_a_trace_started_while_an_error_is_handled():
         assert note.startswith("in layer1")
 
 
+def stopping(self, x):
+    raise KeyboardInterrupt
+
+
+def test_a_model_that_catches_an_interrupt_is_traced_through():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except KeyboardInterrupt:
+            x = self.rescue(x)  # runs while the interrupt is being handled
+        return self.last(x)
+
+    model = Run(
+        forward,
+        wrong=nn.Sequential(nn.ReLU(), nn.Sequential(Run(stopping))),
+        rescue=nn.Sequential(nn.Tanh()),
+        last=nn.Linear(3, 1),
+    )
+    before = state_of(model)
+    result = trace(model, torch.ones(2, 3))
+    assert state_of(model) == before
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Run", 0, False),
+        ("wrong.0", 2, True),
+        ("rescue", 1, False),
+        ("rescue.0", 2, True),
+        ("last", 1, True),
+    ]
+
+
+def test_a_container_that_catches_an_interrupt_of_its_part():
+    def catching(self, x):
+        try:
+            self.part(x)
+        except KeyboardInterrupt:
+            return self.instead(x)
+
+    inner = Run(catching, part=Run(stopping), instead=nn.ReLU())
+    result = trace(nn.Sequential(inner, nn.Tanh()), torch.ones(2))
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Sequential", 0, False),
+        ("0", 1, False),
+        ("0.instead", 2, True),
+        ("1", 1, True),
+    ]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_the_note_after_an_interrupt_that_was_caught(error):
+    def raising(self, x):
+        raise error
+
+    def forward(self, x):
+        try:
+            self.first(x)
+        except KeyboardInterrupt:
+            x = self.fine(x)
+        return self.last(x)
+
+    model = Run(forward, first=nn.Sequential(Run(stopping)), fine=nn.ReLU(), last=Run(raising))
+    note, partial = note_of(model, torch.ones(2), error=error)
+    assert note.startswith("in last (Run()") and note.endswith("worked: fine")
+    assert [(call.label, call.depth) for call in partial.calls] == [("fine", 1)]
+
+
+def test_an_interrupt_caught_again_and_again():
+    def forward(self, x):
+        for _ in range(3):
+            try:
+                self.stop(self.fine(x))
+            except KeyboardInterrupt:
+                x = self.fine(x)
+        return x
+
+    result = trace(Run(forward, stop=Run(stopping), fine=nn.ReLU()), torch.ones(2))
+    assert [(call.label, call.depth) for call in result.calls[1:]] == [(f"fine:{n}", 1) for n in range(1, 7)]
+
+
+def test_an_interrupt_of_a_call_by_keyword():
+    def forward(self, *, x, mask):
+        raise KeyboardInterrupt
+
+    model = Run(lambda self, x: self.inner(x=x, mask=x[0]), inner=Run(forward))
+    note, _ = note_of(model, torch.ones(2, 3), error=KeyboardInterrupt)
+    assert note == "in inner (Run()), called with (2, 3), (3,); no call had finished yet"
+
+
+def test_an_error_raised_from_another():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except RuntimeError as error:
+            raise ValueError("own") from error
+
+    model = Run(lambda self, x: self.inner(x), inner=Run(forward, wrong=nn.Linear(9, 9)))
+    note, partial = note_of(model, torch.ones(2, 3), error=ValueError)
+    assert note.startswith("in inner (") and len(partial.calls) == 0
+
+
+def test_an_error_that_is_raised_again_later_is_still_that_of_its_layer():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except RuntimeError as error:
+            kept = error
+        self.fine(x)
+        raise kept
+
+    model = Run(forward, wrong=nn.Linear(9, 9), fine=nn.ReLU())
+    note, partial = note_of(model, torch.ones(2, 3))
+    assert note.startswith("in wrong (Linear(") and note.endswith("worked: fine")
+    assert [call.label for call in partial] == ["fine"]
+
+
+def test_a_nested_trace_that_fails():
+    def forward(self, x):
+        return trace(self.sub, self.first(x))
+
+    model = Run(forward, first=nn.ReLU(), sub=nn.Sequential(nn.Tanh(), nn.Linear(9, 9)))
+    before = state_of(model)
+    with pytest.raises(RuntimeError) as caught:
+        trace(model, torch.ones(2, 3))
+    assert state_of(model) == before
+    inner, outer = caught.value.__notes__
+    assert inner.startswith("in 1 (Linear(") and inner.endswith("worked: 0")
+    assert outer.startswith("in sub.1 (Linear(") and outer.endswith("worked: sub.0")
+    # It is the reader's own trace that the error carries.
+    assert [call.label for call in caught.value.partial_trace] == ["first", "sub.0"]
+
+
+def test_a_nested_trace_whose_error_is_caught():
+    def forward(self, x):
+        try:
+            trace(self.sub, x)
+        except RuntimeError as error:
+            partial.append(error.partial_trace)
+        return self.last(x)
+
+    partial, model = [], Run(forward, sub=nn.Sequential(nn.Tanh(), nn.Linear(9, 9)), last=nn.ReLU())
+    result = trace(model, torch.ones(2, 3))
+    assert [(call.label, call.depth) for call in result.calls] == [("Run", 0), ("sub.0", 2), ("last", 1)]
+    assert [call.label for call in partial[0]] == ["0"]
+
+
+class WithoutName(nn.Module):
+    def forward(self, x):
+        raise ValueError("the reader's")
+
+    def __repr__(self):
+        raise AttributeError("not set yet")
+
+
+class HalfMade(nn.Linear):
+    """A layer of one's own that never called Linear's __init__."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
+    def forward(self, x):
+        raise ValueError("the reader's")
+
+    def extra_repr(self):
+        return ""
+
+
+@pytest.mark.parametrize("make", [WithoutName, HalfMade])
+def test_a_module_that_cannot_describe_itself_does_not_hide_the_error(make):
+    model = nn.Sequential(nn.ReLU(), make())
+    note, partial = note_of(model, torch.ones(2), error=ValueError)
+    assert note.startswith("in 1 (") and make.__name__ in note and "called with (2,)" in note
+    assert [call.label for call in partial] == ["0"]
+
+
+def test_wrong_arguments_of_the_model_itself():
+    note, partial = note_of(ClinicalMLP(), torch.ones(2, 20), torch.ones(3), error=TypeError)
+    assert note.startswith("in the model itself (ClinicalMLP), called with (2, 20), (3,);") and not partial.calls
+
+
 def test_no_module_is_a_type_error():
     for function in (trace, trace_forward_pass):
         with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module, got function"):
             function(lambda x: x, torch.ones(1))
-
-
-# Tables
-
-
-def test_every_column():
-    model = nn.Sequential(nn.Linear(3, 500), nn.BatchNorm1d(500).eval())
-    table = trace(model, torch.randn(4, 3)).table(tuple(COLUMNS))
-    assert table.headers == ("layer", "type", "mode", "input", "output", "dtype", "bytes", "parameters", "trainable")
-    assert table.rows == (
-        ("0", "Linear", "train", "(4, 3)", "(4, 500)", "float32", "8,000", "2,000"),
-        ("1", "BatchNorm1d", "eval", "(4, 500)", "(4, 500)", "float32", "8,000", "1,000"),
-    )
-    assert table.numeric == {"bytes", "parameters"}
-
-
-def test_several_tensors_in_a_cell():
-    result = trace(Run(lambda self, x: (x, x[0], x.sum(), x.long())), torch.ones(3, 2))
-    assert result.table(["output", "dtype"]).rows == (("(3, 2), (2,), (), (3, 2)", "float32, int64"),)
-
-
-def test_depth_and_containers():
-    model = nn.Sequential(nn.Sequential(nn.Sequential(nn.ReLU()), nn.Tanh()), nn.ReLU())
-    result = trace(model, torch.ones(1))
-
-    def layers(**choice):
-        return [row[0] for row in result.table(["layer"], **choice).rows]
-
-    assert layers() == ["0.0.0", "0.1", "1"]
-    assert layers(depth=2) == ["0.1", "1"]
-    assert layers(depth=0) == []
-    assert layers(leaves=False) == ["Sequential", "  0", "    0.0", "      0.0.0", "    0.1", "  1"]
-    assert layers(leaves=False, depth=1) == ["Sequential", "  0", "  1"]
-
-
-def test_unknown_column():
-    result = trace(nn.ReLU(), torch.ones(1))
-    with pytest.raises(ValueError, match=r"unknown column 'shape'; choose from layer, type, .*parameters"):
-        result.table(["layer", "shape"])
 
 
 TABLE = """\
@@ -550,61 +1294,6 @@ def test_trace_forward_pass_prints_and_returns_none(capsys):
     assert cells == [cell for row in result.table().rows for cell in row]
 
 
-# Symbolic sizes
-
-
-def test_symbolic_names_the_batch_axis():
-    model = ClinicalMLP()
-    named = trace(model, torch.randn(16, 20)).symbolic(trace(model, torch.randn(24, 20)), "batch")
-    assert [(*call.input_shapes, *call.output_shapes) for call in named][::7] == [
-        (("batch", 20), ("batch", 64)),
-        (("batch", 32), ("batch", 1)),
-    ]
-    assert named.calls[0].input_shapes == (("batch", 20),)
-    assert "(batch, 64)" in str(named) and "16" not in str(named)
-
-
-@pytest.mark.parametrize(("one", "two"), [(16, 24), (24, 16), (2, 3), (5, 10), (0, 4)])
-def test_symbolic_names_multiples_only(one, two):
-    def forward(self, x):
-        n = len(x)
-        return (
-            x.repeat(2, 1),
-            x.repeat(1, n),
-            x.new_ones(n + 1),
-            x.new_ones(16),
-            x.new_ones(3, 3 * n),
-            x.new_ones(3 * n // 2),
-            x.sum(),
-        )
-
-    model = Run(forward)
-    named = trace(model, torch.ones(one, 7)).symbolic(trace(model, torch.ones(two, 7)), "n")
-    shapes = named.calls[0].output_shapes
-    if one:
-        assert shapes == (("2*n", 7), ("n", "7*n"), (one + 1,), (16,), (3, "3*n"), (3 * one // 2,), ())
-    else:
-        assert shapes[2:4] == ((1,), (16,)) and shapes[-1] == ()
-
-
-def test_symbolic_keeps_shapes_without_a_partner():
-    model = Run(lambda self, x: (list(self.ranks(x)), x), ranks=Run(lambda self, x: x.unbind()))
-    small, large = trace(model, torch.ones(2, 3)), trace(model, torch.ones(4, 3))
-    for here, there, n in ((small, large, 2), (large, small, 4)):
-        named = here.symbolic(there, "n")
-        assert named.calls[0].input_shapes == (("n", 3),)
-        assert named.calls[0].output_shapes == ((3,),) * n + ((n, 3),)
-
-
-def test_symbolic_errors():
-    model = ClinicalMLP().eval()
-    result = trace(model, torch.randn(4, 20))
-    with pytest.raises(ValueError, match="no input axis differs"):
-        result.symbolic(trace(model, torch.randn(4, 20)), "batch")
-    with pytest.raises(ValueError, match="same calls"):
-        result.symbolic(trace(mlp([20, 1]), torch.randn(8, 20)), "batch")
-
-
 def test_meta_device_gives_shapes_without_memory():
     with torch.device("meta"):
         model, x = ClinicalMLP(n_features=10**6, hidden=(10**6, 32)), torch.empty(16, 10**6)
@@ -612,139 +1301,3 @@ def test_meta_device_gives_shapes_without_memory():
     assert result[0].output_shapes == ((16, 10**6),) and result[0].output_bytes == 4 * 16 * 10**6
     assert result[0].parameters == 10**12 + 10**6
     assert [call.label for call in result][-1] == "layer3"
-
-
-# capture and get_intermediate_activations
-
-
-def by_hand(net, x):
-    """The ClinicalMLP in eval mode, in plain operations."""
-
-    def norm(z, bn):
-        return (z - bn.running_mean) / torch.sqrt(bn.running_var + bn.eps) * bn.weight + bn.bias
-
-    z1 = x @ net.layer1.weight.T + net.layer1.bias
-    a1 = norm(z1, net.bn1).clamp(min=0)
-    z2 = a1 @ net.layer2.weight.T + net.layer2.bias
-    return {"layer1": z1, "relu:1": a1, "layer2": z2, "relu:2": norm(z2, net.bn2).clamp(min=0)}
-
-
-def test_intermediate_activations_equal_plain_computation():
-    net, x = ClinicalMLP().eval(), torch.randn(6, 20)
-    got = get_intermediate_activations(net, x, ["layer2", "relu", "layer1"])
-    expected = by_hand(net, x)
-    assert list(got) == list(expected)  # by the order of the calls
-    for label, value in expected.items():
-        torch.testing.assert_close(got[label], value.detach())
-        assert got[label].grad_fn is None and not got[label].requires_grad
-    assert type(got) is dict
-
-
-def test_unknown_names_list_near_misses():
-    net, x = ClinicalMLP(), torch.randn(4, 20)
-    before = state_of(net)
-    with pytest.raises(ValueError, match=r"no module 'layr1'; did you mean .*layer1"):
-        get_intermediate_activations(net, x, ["relu", "layr1"])
-    with pytest.raises(ValueError, match=r"did you mean relu"), capture(net, ["relu:1"]):
-        pytest.fail("the block ran")
-    with pytest.raises(ValueError, match=r"did you mean layer1, layer2, layer3, relu, bn1, bn2, drop\?"):
-        get_intermediate_activations(net, x, ["zzz"])
-    assert state_of(net) == before
-
-
-def test_a_string_instead_of_a_list():
-    with pytest.raises(ValueError, match=r"write \['relu'\]"), capture(ClinicalMLP(), "relu"):
-        pytest.fail("the block ran")
-
-
-def test_a_name_that_never_ran():
-    net = ClinicalMLP()
-    net.spare, net.unused = nn.Linear(2, 2), nn.ReLU()
-    x = torch.randn(4, 20)
-    before = state_of(net)
-    with pytest.raises(ValueError, match=r"^spare, unused: in the model, but not called"):
-        get_intermediate_activations(net, x, ["spare", "relu", "unused"])
-    assert state_of(net) == before
-
-
-def test_capture_keeps_clones():
-    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))
-    x = torch.randn(8, 3)
-    expected = x @ model[0].weight.T + model[0].bias
-    with capture(model, ["0", "1"]) as activations:
-        out = model(x)
-    torch.testing.assert_close(activations["0"], expected.detach())
-    assert activations["0"].min() < 0 and torch.equal(activations["1"], expected.detach().clamp(min=0))
-    assert out.grad_fn is not None and activations["1"].grad_fn is None
-    assert activations["1"].data_ptr() != out.data_ptr()
-
-
-def test_capture_adds_hooks_removes_them_and_nothing_else():
-    net, twin = ClinicalMLP(), ClinicalMLP()
-    twin.load_state_dict(net.state_dict())
-    x = torch.randn(8, 20)
-    net.relu.register_forward_hook(lambda *_: None)
-    hooks = dict(net.relu._forward_hooks)
-    torch.manual_seed(0)
-    expected = twin(x)
-    torch.manual_seed(0)
-    with capture(net, ["relu", "bn1"]) as activations:
-        assert len(activations) == 0 and repr(activations) == "Captured(nothing yet)"
-        out = net(x)
-        assert activations["relu:1"].shape == (8, 64)  # readable inside the block
-    assert torch.equal(out, expected) and out.grad_fn is not None
-    assert net.bn1.num_batches_tracked.item() == 1  # the reader's own forward moves it
-    assert dict(net.relu._forward_hooks) == hooks and not net.bn1._forward_hooks
-    net(x)
-    assert list(activations) == ["bn1", "relu:1", "relu:2"] and len(activations) == 3
-    assert repr(activations) == "Captured(bn1, relu:1, relu:2)"
-    assert "relu" not in activations
-    with pytest.raises(KeyError, match="captured so far: bn1, relu:1, relu:2"):
-        activations["relu"]
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_capture_removes_its_hooks_after_an_exception(error):
-    net = ClinicalMLP()
-
-    def raising(*_):
-        raise error
-
-    handle = net.layer2.register_forward_hook(raising)
-    with pytest.raises(error), capture(net, ["layer1", "layer2", "relu"]) as activations:
-        net(torch.randn(8, 20))
-    handle.remove()
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
-    assert list(activations) == ["layer1", "relu"]
-
-
-def test_capture_copies_outputs_of_any_form():
-    def forward(self, x):
-        return Output(x, (Pair(x, "text"), [x, None], {"key": x}, x.max(0)))
-
-    x = torch.randn(2, 3)
-    model = Run(lambda self, x: self.inner(x), inner=Run(forward))
-    got = get_intermediate_activations(model, x, ["inner"])["inner"]
-    expected = x.clone()
-    x.zero_()
-    assert isinstance(got, Output)
-    pair, as_list, as_dict, largest = got.extra
-    assert isinstance(pair, Pair) and pair.right == "text"
-    for tensor in (got.logits, pair.left, as_list[0], as_dict["key"]):
-        assert torch.equal(tensor, expected)
-    assert as_list[1] is None and torch.equal(largest.values, expected.max(0).values)
-
-
-def test_a_module_under_two_names_can_be_asked_for_by_either():
-    relu = nn.ReLU()
-    model = nn.Sequential(OrderedDict(a=relu, b=nn.Linear(2, 2), c=relu))
-    x = torch.randn(3, 2)
-    for name in "ac":
-        got = get_intermediate_activations(model, x, [name, name])
-        assert list(got) == [f"{name}:1", f"{name}:2"]
-        assert torch.equal(got[f"{name}:1"], x.clamp(min=0))
-
-
-def test_capture_of_something_else_is_a_type_error():
-    with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got str"), capture("x", []):
-        pass

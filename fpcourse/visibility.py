@@ -1,0 +1,67 @@
+"""calls_visible: compiled and fused code runs module by module, since hooks see nothing inside of it."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def calls_visible(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """A block in which compiled models run uncompiled, and ``nn.TransformerEncoder`` without its fused path."""
+    with _fused_encoder_off:
+        if "torch._dynamo" not in sys.modules:  # then nothing has been compiled
+            yield
+            return
+        compiled = any(isinstance(module, torch._dynamo.OptimizedModule) for module in modules)
+        with _eager, _no_hook_warning if compiled else nullcontext():
+            yield
+
+
+class _Switch:
+    """A setting of the whole process, for blocks in several threads: the first changes it, the last puts it back."""
+
+    def __init__(self, change: Callable[[], Callable[..., Any]]):
+        self.change = change  # gives the function that puts the setting back
+        self.lock = Lock()
+        self.users = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.users == 0:
+                self.put_back = self.change()
+            self.users += 1
+
+    def __exit__(self, *error: Any) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                self.put_back()
+
+
+def _switch_fused_encoder_off() -> Callable[[], None]:
+    was_on = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    return lambda: torch.backends.mha.set_fastpath_enabled(was_on)
+
+
+def _force_eager() -> Callable[[], None]:
+    stance = torch.compiler.set_stance("force_eager")
+    return lambda: stance.__exit__(None, None, None)
+
+
+def _ignore_hook_warning() -> Callable[[], None]:
+    filters = warnings.catch_warnings()
+    filters.__enter__()
+    warnings.filterwarnings("ignore", message="Using `torch.compile\\(module\\)` when there are global hooks")
+    return lambda: filters.__exit__(None, None, None)
+
+
+_fused_encoder_off = _Switch(_switch_fused_encoder_off)
+_eager = _Switch(_force_eager)
+_no_hook_warning = _Switch(_ignore_hook_warning)
