@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 RESULT = Path(__file__).with_suffix(".md")
-ROUNDS = 40
+ROUNDS = 20
 CALLS = 5  # timed calls a tool and round, after one that is not timed
 SLOW = 0.05  # seconds; a tool that takes longer makes one call a round
 PEERS = ("torchinfo", "torchview", "torchlens", "FlopCounterMode")

@@ -33,9 +33,9 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     gradients is reported with a ``RuntimeWarning``.
 
     Outside the promise: the contents of the model's own Python containers (a list it appends to; of a
-    dictionary, what its values hold); what another thread writes to the same model meanwhile; and writes that
-    torch does not count, which go unreported: those in place through ``.data``, and those into tensors made
-    under ``inference_mode``. Buffers that are views of one another are copied apart.
+    dictionary, what its values hold); what another thread writes to the same model or draws from the same random
+    state meanwhile; and writes that torch does not count, which go unreported: those in place through ``.data``,
+    and those into tensors made under ``inference_mode``. Buffers that are views of one another are copied apart.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.

@@ -1,8 +1,10 @@
 """trace: the module calls of one forward pass, in order.
 
-One pair of global forward hooks sees every call, so that no hook stands on the model itself: a copy or a pickle
-made during the forward carries none. What hooks see is calls of modules. Operations that are no module
-(``torch.relu``, ``x.view``) are not seen; for those there is the autograd graph (``fpcourse.autograd``).
+One pair of global forward hooks sees every call, also of modules that are made during the forward. No hook stands
+on the model itself, save on modules that carry hooks of the reader's own. What hooks see is calls of modules.
+Operations that are no module (``torch.relu``, ``x.view``) are not seen; for those there is the autograd graph
+(``fpcourse.autograd``). A call is known by torch's frame of it, which tells whether it still runs: a hook is not
+called after every exception, and a module may call itself.
 """
 
 import sys
@@ -82,7 +84,6 @@ class _Recorder:
         self.names = {id(module): name for name, module in named.items()}
         self.put_back = [keep(model, self.modules)]
         self.thread = get_ident()
-        self.unregistered: list[nn.Module] = []  # kept, so that no other module is given its id
         self.entries: list[_Entry] = []
         self.open: list[_Entry] = []
         self.last_hooks: dict[int, RemovableHandle] = {}
@@ -147,10 +148,9 @@ class _Recorder:
         found = {id(one): name for name, one in self.model.named_modules()}
         top = found.get(id(module), f"<{type(module).__name__}>")
         modules = dict(module.named_modules())
-        self.put_back.append(keep(module, list(modules.values())))
+        self.put_back.append(keep(module, list(modules.values())))  # which keeps them, and so their ids
         for name, one in modules.items():
             self.names.setdefault(id(one), f"{top}.{name}" if name else top)
-            self.unregistered.append(one)
 
     def trace(self) -> Trace:
         done = [entry for entry in self.entries if entry.output is not None]

@@ -60,6 +60,28 @@ def test_depth_and_containers():
     assert layers(leaves=False, depth=1) == ["Sequential", "  0", "  1"]
 
 
+def test_a_folded_container_counts_what_ran_inside_it_each_module_once():
+    shared = nn.Linear(3, 3)
+    frozen = nn.Linear(3, 2).requires_grad_(False)
+    model = nn.Sequential(nn.Sequential(nn.Linear(3, 3), shared, nn.Sequential(shared, nn.ReLU())), frozen)
+    result = trace(model, torch.ones(1, 3))
+
+    def counts(**choice):
+        return result.table(["layer", "parameters", "trainable"], leaves=False, **choice).rows
+
+    assert counts(depth=0) == (("Sequential", "32", "24"),)
+    assert counts(depth=1) == (("Sequential", "0", "0"), ("  0", "24", "24"), ("  1", "8", "0"))
+    assert counts(depth=2)[1:5] == (
+        ("  0", "0", "0"),
+        ("    0.0", "12", "12"),
+        ("    0.1:1", "12", "12"),
+        ("    0.2", "12", "12"),
+    )
+    assert counts(depth=3) == counts() and ("      0.1:2", "12", "12") in counts()
+    # Without containers nothing stands for what is left out.
+    assert result.table(["parameters"], depth=1).rows == (("8",),)
+
+
 def test_unknown_column():
     result = trace(nn.ReLU(), torch.ones(1))
     with pytest.raises(ValueError, match=r"unknown column 'shape'; choose from layer, type, .*parameters"):

@@ -39,6 +39,13 @@ def test_intermediate_activations_equal_plain_computation():
     assert type(got) is dict
 
 
+def test_intermediate_activations_are_computed_without_a_graph():
+    seen = []
+    model = Run(lambda self, x: seen.append(torch.is_grad_enabled()) or self.inner(x), inner=nn.Linear(2, 2))
+    get_intermediate_activations(model, torch.ones(1, 2), ["inner"])
+    assert seen == [False] and torch.is_grad_enabled()
+
+
 def test_unknown_names_list_near_misses():
     net, x = ClinicalMLP(), torch.randn(4, 20)
     before = state_of(net)

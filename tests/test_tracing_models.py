@@ -1,7 +1,6 @@
 """tracing of every kind of model: against plain hooks and calls listed by hand; none of them is changed."""
 
 import copy
-import resource
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
@@ -619,6 +618,8 @@ def test_a_lazy_model_whose_forward_fails_is_lazy_again():
 
 
 def test_a_model_of_100_gigabytes_on_the_meta_device():
+    resource = pytest.importorskip("resource")  # Windows has none
+
     def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # in MB
 

@@ -35,8 +35,9 @@ def compiled():
 
 def test_a_compiled_model_runs_module_by_module_without_a_warning(compiled):
     before = settings()
-    with calls_visible(list(compiled.modules())):
+    with warnings.catch_warnings(record=True) as caught, calls_visible(list(compiled.modules())):
         assert calls_of(compiled, torch.ones(1, 2))[:2] == ["Linear", "ReLU"]
+    assert caught == []
     assert settings() == before and settings()[2] is before[2]
 
 
