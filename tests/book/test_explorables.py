@@ -1,9 +1,9 @@
 """Every explorable of every page, driven as a reader drives it, and held against plain torch."""
 
+import inspect
 import itertools
 import json
 import math
-import re
 
 import expected
 import pytest
@@ -82,43 +82,24 @@ def number(text: str):
 def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, cohort_rows):
     page.open_page(path)
     for explorable in explorables(page):
-        truth = getattr(expected, explorable["id"].removeprefix("explore-").replace("-", "_"))
-        extra = {"X": cohort_rows} if truth is expected.batch_flow else {}
+        truths = expected.of_page(path)
+        name = explorable["id"].removeprefix("explore-").replace("-", "_")
+        truth, check = getattr(truths, name), getattr(truths, f"check_{name}", None)
         frames = {}
         for texts, frame in walk(page, explorable):
-            wanted = truth(**{name: number(text) for name, text in texts.items()}, **extra)
+            controls = {name: number(text) for name, text in texts.items()}
+            wanted = called(truth, X=cohort_rows, **controls)
             assert close_to(frame["values"], wanted), (explorable["id"], texts, frame["values"], wanted)
-            frames[tuple(texts.values())] = frame
-            if truth is expected.batch_flow:
-                check_batch_flow(frame, expected.batch_flow_tensor(*map(number, texts.values()), cohort_rows)[1])
+            frames[tuple(controls.values())] = frame
         check_captions(frames)
-        if path.endswith("02_shapes.html"):
-            check_shape_bench(frames)
-        if path.endswith("08_trace_your_own.html"):
-            check_tracing_bench(frames)
+        if check:
+            called(check, X=cohort_rows, frames=frames)
     assert page.errors == []
 
 
-def check_batch_flow(frame: dict, tensor: torch.Tensor) -> None:
-    """The numbers in the caption and the line in the picture are this tensor's."""
-    zeros = (tensor == 0).float().mean().item()
-    for text in (f"shape {tuple(tensor.shape)}", f"Zeros: {zeros:.0%} ", f"begins with {tensor[0, 0]:.2f}."):
-        assert text in frame["caption"]
-    check_drawn_line(frame["html"], tensor[0])
-
-
-def check_drawn_line(html: str, row: torch.Tensor) -> None:
-    """The line in the picture is this row of numbers, not another: read off its path, up to the axis' scale."""
-    (path,) = re.findall(r'<path d="([^"]*)"[^>]*stroke: var\(--fp-hidden', html)
-    points = [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", path)]
-    (left, zero), (right, _) = points[0], points[-1]  # it begins and ends at 0
-    middles = [left + (right - left) * (unit + 0.5) / len(row) for unit in range(len(row))]
-    flat = [(x, there, y) for (x, y), (there, _) in itertools.pairwise(points) if there > x]
-    heights = torch.tensor([next(y for x, there, y in flat if x <= middle <= there) for middle in middles])
-    tallest = row.abs().argmax()
-    scale = (heights[tallest] - zero) / row[tallest]
-    assert scale < 0, "a larger value must stand higher"
-    assert (zero + scale * row - heights).abs().max() < 0.4
+def called(function, X, **arguments):
+    """The cohort's rows go to a function that asks for them."""
+    return function(**arguments, **({"X": X} if "X" in inspect.signature(function).parameters else {}))
 
 
 def check_captions(frames: dict) -> None:
@@ -129,32 +110,6 @@ def check_captions(frames: dict) -> None:
     for (one, first), (two, second) in itertools.combinations(frames.items(), 2):
         if first["values"] != second["values"]:
             assert first["html"] != second["html"], f"{one} and {two} show the same picture"
-
-
-def check_shape_bench(frames: dict) -> None:
-    """The numbers in caption, picture and table are those in the values."""
-    for (batch, *_), frame in frames.items():
-        values = frame["values"]
-        if "error" in values:
-            assert "mat1 and mat2 shapes cannot be multiplied" in frame["html"]
-            assert f"({batch}x19" in frame["html"]
-            continue
-        for count in (values["parameters"], 4 * values["parameters"], values["output bytes"]):
-            assert f"{count:,}" in frame["caption"]
-        for rows, columns in values["shapes"]:
-            assert f">({rows}, {columns})<" in frame["html"]
-
-
-def check_tracing_bench(frames: dict) -> None:
-    """Each row's numbers stand behind its bars, the sums in the caption, and every row is in the table."""
-    for frame in frames.values():
-        values = frame["values"]
-        for count in (values["all bytes"], values["all parameters"]):
-            assert f"{count:,}" in frame["caption"]
-        assert sum(values["bytes"]) == values["all bytes"] and sum(values["parameters"]) == values["all parameters"]
-        for label, *counts in zip(values["rows"], values["bytes"], values["parameters"], strict=True):
-            assert all(f">{count:,}</text>" in frame["html"] for count in counts)
-            assert re.search(rf"> *{re.escape(label)}</td>", frame["html"])
 
 
 @pytest.fixture(scope="session")
@@ -355,6 +310,7 @@ def test_torch_is_seeded_for_the_truth_too():
     """The oracle itself does not depend on what ran before it."""
     X = torch.ones(4, 20)
     torch.manual_seed(5)
-    first = expected.batch_flow(4, 4, "train", X)
+    batch_flow = expected.of_page("book/00_start.html").batch_flow
+    first = batch_flow(4, 4, "train", X)
     torch.rand(3)
-    assert expected.batch_flow(4, 4, "train", X) == first
+    assert batch_flow(4, 4, "train", X) == first

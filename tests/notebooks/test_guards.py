@@ -218,7 +218,7 @@ PATIENT = {"first unit of layer1": "0.104", "logit": "-0.160", "probability": "0
 
 def test_the_patients_three_numbers_are_those_of_plain_torch_on_every_page(notebook):
     import torch
-    from expected import forward, layers
+    from expected.clinical_mlp import forward, layers
 
     from fpcourse import patients
 

@@ -1,0 +1,56 @@
+"""Figures of the numbers themselves: one pass, unit by unit, and distributions."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from fpcourse.palette import BATCH, HIDDEN, MUTED
+from fpcourse.plots.style import WIDTH, in_style, one_axes
+
+
+@in_style
+def unit_values(values: torch.Tensor, limit: float) -> Figure:
+    """One step of a pass in numbers: row 0 of ``values`` (batch, units), over the range of the whole batch.
+
+    The vertical axis runs from ``-limit`` to ``limit``, so that steps can be compared.
+
+    Raises:
+        ValueError: ``values`` is not two-dimensional.
+    """
+    if values.dim() != 2:
+        raise ValueError(f"values must be (batch, units); got shape {tuple(values.shape)}")
+    rows = values.detach().numpy()
+    edges = np.arange(rows.shape[1] + 1) - 0.5
+    figure, axes = one_axes(height=1.75, left=0.11, right=0.98, bottom=0.27, top=0.97)
+    axes.stairs(rows.max(0), edges, baseline=rows.min(0), fill=True, color=BATCH, alpha=0.3)
+    axes.stairs(rows[0], edges, color=HIDDEN, linewidth=1.6)
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(-limit, limit), xlabel="unit", ylabel="value")
+    axes.set_xticks(sorted({0, (rows.shape[1] - 1) // 2, rows.shape[1] - 1}))
+    return figure
+
+
+@in_style
+def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top: float = 0.6) -> Figure:
+    """The distribution of each tensor's elements in 30 bins, side by side on equal axes.
+
+    The horizontal axis runs from ``-limit`` to ``limit`` and leaves out values beyond; the vertical one is the
+    share of all elements, from 0 to ``top``. Neither depends on the data, so that frames can be compared.
+
+    Raises:
+        ValueError: nothing to draw.
+    """
+    if not activations:
+        raise ValueError("no activations to draw")
+    figure = Figure(figsize=(WIDTH, 1.9))
+    panels = figure.subplots(1, len(activations), sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.24, top=0.86, wspace=0.12)
+    for axes, (label, tensor) in zip(panels, activations.items(), strict=True):
+        counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=(-limit, limit))
+        axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)
+        axes.set(title=label, xlim=(-limit, limit), ylim=(0, top), xlabel="value")
+        axes.set_xticks([-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
+    panels[0].set_ylabel("share")
+    return figure

@@ -1,0 +1,51 @@
+"""The one style of all figures. Axes are placed by hand: a layout computed from labels would move them between frames.
+
+Colours come from ``palette``; text is black, which the page turns into the colour of its own text.
+"""
+
+from collections.abc import Callable, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fpcourse.palette import MUTED
+
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+WIDTH = 5.2  # inches, all figures: at this width the text stays legible on a phone
+ARROW = {"arrowstyle": "-|>", "color": MUTED, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
+
+
+def in_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """The function draws in this style, whatever the reader's own is, and leaves the reader's."""
+    return matplotlib.rc_context(STYLE)(draw)
+
+
+def one_axes(height: float, **margins: float) -> tuple[Figure, Axes]:
+    """A figure of the one width, this height in inches and these margins, from 0 to 1."""
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.subplots()
+    figure.subplots_adjust(**margins)
+    return figure, axes
+
+
+def labelled_bars(
+    axes: Axes, title: str, labels: Sequence[str], values: Sequence[int], colour: str, room: float
+) -> None:
+    """A horizontal bar a label with its number behind it; the axis ends at ``room`` times the longest bar."""
+    axes.barh(labels, values, color=colour, height=0.62)
+    most = max(1, *values)
+    axes.set(title=title, xlim=(0, room * most), xticks=[])
+    axes.spines[["bottom", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+    for at, value in enumerate(values):
+        axes.text(value + 0.02 * most, at, f"{value:,}", va="center")

@@ -1,0 +1,75 @@
+"""One of every figure, and what the tests read off a figure."""
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+
+from fpcourse import plots
+from fpcourse.autograd import autograd_graph
+from fpcourse.models import ClinicalMLP
+from fpcourse.tracing import trace
+
+MODEL = ClinicalMLP().eval()
+CALLS = trace(MODEL, torch.zeros(16, 20))
+LABELS = ["layer1", "bn1", "relu:1", "drop", "layer2", "bn2", "relu:2", "layer3"]
+SHAPES = [(16, 64)] * 4 + [(16, 32)] * 3 + [(16, 1)]
+PARAMETERS = [20 * 64 + 64, 128, 0, 0, 64 * 32 + 32, 64, 0, 33]
+
+LONG_ROWS = {
+    "layers.0.self_attn": (2_097_152, 4224),
+    "stage1.shortcut": (1024, 2_073_178),
+    "fc": (40, 0),
+}
+
+
+def graph_of(model=MODEL, X=None):
+    return autograd_graph(model(torch.ones(16, 20) if X is None else X).sum(), model)
+
+
+def every_figure():
+    return {
+        "shape_ribbon": plots.shape_ribbon(CALLS, active=3),
+        "parameters_and_activations": plots.parameters_and_activations(CALLS),
+        "bytes_and_parameters": plots.bytes_and_parameters(LONG_ROWS),
+        "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
+        "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
+        "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
+        "training_step": plots.training_step(),
+        "computation_graph": plots.computation_graph(graph_of()),
+    }
+
+
+FIGURES = list(every_figure())
+
+
+def of_kind(axes, kind):
+    return [patch for patch in axes.patches if type(patch) is kind]
+
+
+def colour(patch):
+    return to_hex(patch.get_facecolor())
+
+
+def texts_by_row(axes):
+    """The texts of an axes, top row first, each row from left to right."""
+    rows = {}
+    for text in axes.texts:
+        x, y = text.get_position()
+        rows.setdefault(y, []).append((x, text.get_text()))
+    return [[text for _, text in sorted(rows[y])] for y in sorted(rows)]
+
+
+def text_boxes(figure):
+    """The text that shows, with its place in pixels."""
+    FigureCanvasAgg(figure).draw()
+    found = []
+    for axes in figure.axes:
+        texts = [*axes.texts, axes._left_title]
+        if axes.axison:
+            texts += [axes.xaxis.label, axes.yaxis.label]
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+                texts += [tick.label1 for tick in ticks if tick.label1.get_visible()]
+        found += [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+    return found
