@@ -9,7 +9,7 @@ called after every exception, and a module may call itself.
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import get_ident
 from traceback import walk_tb
 from types import FrameType
@@ -55,8 +55,7 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
             raise
         return recorder.trace()
     finally:
-        for put_back in reversed(recorder.put_back):
-            put_back(stacklevel=3)
+        recorder.kept.close()
 
 
 def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
@@ -82,12 +81,16 @@ class _Recorder:
         self.model = model
         self.modules = list(named.values())
         self.names = {id(module): name for name, module in named.items()}
-        self.put_back = [keep(model, self.modules)]
+        self.kept = ExitStack()  # puts all back, also where one of them raises
+        self.keep(model, self.modules)
         self.thread = get_ident()
         self.entries: list[_Entry] = []
         self.open: list[_Entry] = []
         self.last_hooks: dict[int, RemovableHandle] = {}
         self.last_completed: _Entry | None = None
+
+    def keep(self, model: nn.Module, modules: list[nn.Module]) -> None:
+        self.kept.callback(keep(model, modules), stacklevel=6)  # a warning names the line that called trace
 
     def before(self, module: nn.Module, args: tuple) -> None:
         if get_ident() != self.thread:
@@ -148,7 +151,7 @@ class _Recorder:
         found = {id(one): name for name, one in self.model.named_modules()}
         top = found.get(id(module), f"<{type(module).__name__}>")
         modules = dict(module.named_modules())
-        self.put_back.append(keep(module, list(modules.values())))  # which keeps them, and so their ids
+        self.keep(module, list(modules.values()))  # which keeps them alive, and so their ids
         for name, one in modules.items():
             self.names.setdefault(id(one), f"{top}.{name}" if name else top)
 

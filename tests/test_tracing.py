@@ -429,6 +429,29 @@ def test_a_graph_made_before_a_trace_runs_backward_after_it(fails):
         assert torch.equal(mine.grad, theirs.grad)
 
 
+class Writing(nn.Linear):
+    def forward(self, x):
+        with torch.no_grad():
+            self.weight.mul_(2)
+        return super().forward(x)
+
+
+def test_a_warning_of_a_written_weight_names_the_readers_line():
+    with pytest.warns(RuntimeWarning, match="wrote into the parameters weight") as caught:
+        trace(Writing(2, 2), torch.ones(1, 2))
+    assert caught[0].filename == __file__
+
+
+def test_a_warning_that_is_an_error_stops_no_restoration():
+    """The module that is not registered is put back first."""
+    model = Run(lambda self, x: self.loose[0](self.norm(x)), norm=nn.BatchNorm1d(2))
+    model.loose, x = [Writing(2, 2)], torch.randn(4, 2)
+    before = state_of(model)
+    with pytest.raises(RuntimeWarning, match="weight"):
+        trace(model, x)
+    assert state_of(model) == before
+
+
 # Copies made during a trace and after it
 
 
