@@ -232,6 +232,22 @@ def growth(medians: dict[str, dict]) -> list[list[str]]:
     return rows
 
 
+WHAT_IS_TIMED = """\
+Each tool does a different job, so a larger number is not a worse tool.
+
+- **bare** is `model(*args)` alone.
+- **hooks** is the floor: two hooks on each module that keep a shape, and nothing else. They miss what stands in tuples
+  and dictionaries, and they are gone only if the forward does not raise.
+- **trace** is `fpcourse.trace`. Besides the shapes it notes dtypes, bytes, parameters, nesting and modes, and it takes
+  down and puts back the model's state and the random state.
+- **trace, NumPy** is the same where the program has imported `numpy.random`: its random state is then put back too.
+- **torchinfo** prepares a summary with parameters and multiply-adds for each layer.
+- **torchview** builds a drawing of modules and tensors.
+- **torchlens** records every operation and keeps its tensors.
+- **FlopCounterMode**, part of torch, counts floating-point operations.
+"""
+
+
 def report(medians: dict[str, dict]) -> str:
     """What was measured, when, and with which versions."""
     cores = f"{os.cpu_count()} cores ({platform.machine()}), one thread"
@@ -239,8 +255,10 @@ def report(medians: dict[str, dict]) -> str:
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)])
     return f"""\
 Measured on {datetime.date.today():%d %B %Y} with `make bench`: {cores}, {versions}.
-Medians of {ROUNDS} rounds.
+Medians of {ROUNDS} rounds. Each tool ran in a process of its own, so that none was timed with what another one had
+imported or changed. All were timed in one run, in turns. The models were in eval mode, under `no_grad`.
 
+{WHAT_IS_TIMED}
 The first row is the time of the bare forward pass; all others are multiples of it.
 
 {table(["", *MODELS], costs(medians))}
