@@ -19,12 +19,12 @@ def explorables(page) -> list[dict]:
 
 
 def shown(page, identifier: str) -> dict:
-    """What the figure shows now: its values and its caption."""
+    """What the figure shows now: its values, its caption and its HTML, but for what the theme's script sets on code."""
     return page.evaluate(
         """(id) => { const root = document.getElementById(id); return {
             values: JSON.parse(root.querySelector('.fp-values').textContent),
             caption: root.querySelector('figcaption').textContent,
-            html: root.querySelector('.fp-frame').innerHTML,
+            html: root.querySelector('.fp-frame').innerHTML.replaceAll(/ tabindex="-?\\d"/g, ''),
             alt: root.querySelector('[role=img]')?.getAttribute('aria-label') }; }""",
         identifier,
     )
