@@ -3,6 +3,7 @@
 from fpcourse.plots.activations import histograms, unit_values
 from fpcourse.plots.diagrams import training_step
 from fpcourse.plots.graph import computation_graph
+from fpcourse.plots.neuron import activation_curves, contributions, decision_surfaces, layer_step
 from fpcourse.plots.shapes import (
     bytes_against_batch,
     bytes_and_parameters,
@@ -11,10 +12,14 @@ from fpcourse.plots.shapes import (
 )
 
 __all__ = [
+    "activation_curves",
     "bytes_against_batch",
     "bytes_and_parameters",
     "computation_graph",
+    "contributions",
+    "decision_surfaces",
     "histograms",
+    "layer_step",
     "parameters_and_activations",
     "shape_ribbon",
     "training_step",

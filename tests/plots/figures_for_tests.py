@@ -26,6 +26,17 @@ def graph_of(model=MODEL, X=None):
     return autograd_graph(model(torch.ones(16, 20) if X is None else X).sum(), model)
 
 
+STEP = {
+    "X": torch.tensor([[1.0, 2.0, -1.0], [0.0, -2.0, 1.0], [1.0, 1.0, 2.0]]),
+    "W": torch.tensor([[0.5, -1.0, 2.0], [1.0, 1.0, -0.5]]),
+    "b": torch.tensor([0.5, -1.0]),
+    "Z": torch.tensor([[-3.0, 2.5], [4.5, -3.5], [4.0, 0.0]]),
+    "A": torch.tensor([[0.0474, 0.924], [0.989, 0.0293], [0.982, 0.5]]),
+}
+LINE = torch.linspace(-1, 1, 9)
+SQUARE = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+
+
 def every_figure():
     return {
         "shape_ribbon": plots.shape_ribbon(CALLS, active=3),
@@ -34,6 +45,14 @@ def every_figure():
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
         "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
+        "layer_step": plots.layer_step(**STEP, at=(2, 1, 4), sums=[1, 2, 1, 0]),
+        "contributions": plots.contributions(
+            LINE, {"a": LINE[:, None] * torch.ones(2), "b": torch.zeros(9, 3)}, {"a": LINE, "b": LINE}, LINE, (-4, 4)
+        ),
+        "decision_surfaces": plots.decision_surfaces(
+            LINE, {"a": LINE + LINE[:, None], "b": LINE * LINE[:, None]}, SQUARE, torch.tensor([0, 1, 1, 0])
+        ),
+        "activation_curves": plots.activation_curves(LINE, {"leaky_relu": (LINE, LINE), "silu": (LINE, LINE)}),
         "training_step": plots.training_step(),
         "computation_graph": plots.computation_graph(graph_of()),
     }
