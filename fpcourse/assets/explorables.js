@@ -176,7 +176,10 @@
       readAddress();
     });
     readAddress();
-    if (pieces()[0]?.startsWith(`${root.id}?`)) root.scrollIntoView();
+    if (pieces()[0]?.startsWith(`${root.id}?`)) {
+      root.closest("details")?.setAttribute("open", "");
+      root.scrollIntoView();
+    }
   };
 
   unpack().then((unpacked) => { frames = unpacked; begin(); }).catch((error) => {

@@ -10,11 +10,13 @@ from fpcourse.plots.shapes import (
     parameters_and_activations,
     shape_ribbon,
 )
+from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
 
 __all__ = [
     "activation_curves",
     "bytes_against_batch",
     "bytes_and_parameters",
+    "call_timeline",
     "computation_graph",
     "contributions",
     "decision_surfaces",
@@ -22,6 +24,8 @@ __all__ = [
     "layer_step",
     "parameters_and_activations",
     "shape_ribbon",
+    "state_changes",
+    "trace_stage",
     "training_step",
     "unit_values",
 ]

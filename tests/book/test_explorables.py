@@ -12,6 +12,8 @@ from built_book import pages, wait_until_ready
 
 
 def explorables(page) -> list[dict]:
+    """What the page's explorables are; those in a folded section are unfolded, as a reader does first."""
+    page.evaluate("document.querySelectorAll('details.go-deeper').forEach((section) => { section.open = true; })")
     return page.evaluate(
         "[...document.querySelectorAll('.fp-explore')]"
         ".map((root) => ({id: root.id, ...JSON.parse(root.dataset.config)}))"
@@ -176,6 +178,15 @@ def test_the_address_holds_the_state_and_a_link_restores_it(page):
     assert page.locator(f"#{identifier} input[name=step]").input_value() == "3"
     page.locator(f"#{identifier} [data-do=reset]").click()
     page.wait_for_function("!location.href.includes('#')")
+
+
+def test_a_link_unfolds_the_section_of_its_explorable(page):
+    page.open_page("book/03_tracing.html")
+    assert not page.locator("#explore-kept-pre-activation").is_visible()
+    page.goto("about:blank")
+    page.open_page("book/03_tracing.html#explore-kept-pre-activation?calls_done=3")
+    assert page.locator("#explore-kept-pre-activation figcaption").is_visible()
+    assert shown(page, "explore-kept-pre-activation")["values"]["share below 0"] == 0
 
 
 def test_an_address_with_unknown_values_shows_the_start(page):

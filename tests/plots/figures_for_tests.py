@@ -21,6 +21,9 @@ LONG_ROWS = {
     "fc": (40, 0),
 }
 
+CHANGES = (torch.linspace(-0.06, 0.05, 64), torch.linspace(-0.01, 0.015, 16))
+GAUGES = [("hooks on the modules: 7", 7, 7), ("buffers that differ: 3 of 6", 3, 6), ("random state: as before", 0, 1)]
+
 
 def graph_of(model=MODEL, X=None):
     return autograd_graph(model(torch.ones(16, 20) if X is None else X).sum(), model)
@@ -53,6 +56,9 @@ def every_figure():
             LINE, {"a": LINE + LINE[:, None], "b": LINE * LINE[:, None]}, SQUARE, torch.tensor([0, 1, 1, 0])
         ),
         "activation_curves": plots.activation_curves(LINE, {"leaky_relu": (LINE, LINE), "silu": (LINE, LINE)}),
+        "call_timeline": plots.call_timeline(CALLS, [name for name, _ in MODEL.named_modules()]),
+        "state_changes": plots.state_changes({"by hand": CHANGES, "fpcourse.trace": CHANGES}),
+        "trace_stage": plots.trace_stage(dict.fromkeys(LABELS, "finished"), GAUGES),
         "training_step": plots.training_step(),
         "computation_graph": plots.computation_graph(graph_of()),
     }
