@@ -2,6 +2,7 @@
 
 from fpcourse.plots.activations import histograms, unit_values
 from fpcourse.plots.diagrams import training_step
+from fpcourse.plots.gradients import Tracked, recorded_steps
 from fpcourse.plots.graph import computation_graph
 from fpcourse.plots.neuron import activation_curves, contributions, decision_surfaces, layer_step
 from fpcourse.plots.shapes import (
@@ -14,6 +15,7 @@ from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
 
 __all__ = [
     "activation_curves",
+    "Tracked",
     "bytes_against_batch",
     "bytes_and_parameters",
     "call_timeline",
@@ -23,6 +25,7 @@ __all__ = [
     "histograms",
     "layer_step",
     "parameters_and_activations",
+    "recorded_steps",
     "shape_ribbon",
     "state_changes",
     "trace_stage",

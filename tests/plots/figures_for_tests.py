@@ -23,6 +23,15 @@ LONG_ROWS = {
 
 CHANGES = (torch.linspace(-0.06, 0.05, 64), torch.linspace(-0.01, 0.015, 16))
 GAUGES = [("hooks on the modules: 7", 7, 7), ("buffers that differ: 3 of 6", 3, 6), ("random state: as before", 0, 1)]
+STEPS = {
+    "loss": plots.Tracked((0.245, 0), ("z",), "loss = [0.49]", "PowBackward0", True, freed=True),
+    "z": plots.Tracked((0.245, 1), ("p", "b"), "z = [-0.7]", "AddBackward0", True, gradient="dL/dz = [-1.4]"),
+    "b": plots.Tracked((0.755, 1), value="b = [0.1]", note="leaf", leaf=True),
+    "p": plots.Tracked((0.245, 2), ("w",), "p = [1, -3, 1.2]", "MulBackward0", True, kept="keeps x and w, 24 bytes"),
+    "w": plots.Tracked((0.245, 3), value="w = [0.5, -1, 0.3]", note="leaf, requires grad", requires_grad=True,
+                       leaf=True, gradient="w.grad = [-2.8, -4.2, -5.6]"),
+    "x": plots.Tracked((0.755, 3)),
+}  # fmt: skip
 
 
 def graph_of(model=MODEL, X=None):
@@ -61,6 +70,7 @@ def every_figure():
         "trace_stage": plots.trace_stage(dict.fromkeys(LABELS, "finished"), GAUGES),
         "training_step": plots.training_step(),
         "computation_graph": plots.computation_graph(graph_of()),
+        "recorded_steps": plots.recorded_steps(STEPS, active="z", walked=[("loss", "z")]),
     }
 
 

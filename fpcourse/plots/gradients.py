@@ -1,0 +1,128 @@
+"""The figure of a small computation while autograd records it and walks it back, tensor by tensor."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
+from fpcourse.plots.style import ARROW, in_style, one_axes
+
+HALF_WIDTH, HALF_HEIGHT, LINE = 0.235, 0.375, 0.22
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """One tensor in ``recorded_steps``, and what autograd has behind it at this moment.
+
+    Args:
+        place: the middle of its box, from 0 (left) to 1, and its row, 0 on top.
+        inputs: the names of the tensors it is computed from.
+        value: its name and numbers; empty for a tensor that does not exist yet.
+        note: the line below: the operation recorded, or that there is none.
+        requires_grad: whether a gradient can reach it.
+        leaf: whether it is one whose gradient is kept.
+        gradient: the gradient that is here at this moment, as text.
+        kept: what its operation keeps for backward, as text; it stands on the right of the box.
+        freed: backward has dropped what was kept.
+    """
+
+    place: tuple[float, int]
+    inputs: tuple[str, ...] = ()
+    value: str = ""
+    note: str = ""
+    requires_grad: bool = False
+    leaf: bool = False
+    gradient: str = ""
+    kept: str = ""
+    freed: bool = False
+
+
+@in_style
+def recorded_steps(
+    tensors: Mapping[str, Tracked], active: str | None = None, walked: Collection[tuple[str, str]] = ()
+) -> Figure:
+    """A computation in the middle of its forward or backward pass, the result on top, places fixed by the caller.
+
+    A tensor that does not exist yet is a dotted outline; one that requires no gradient is dashed; a leaf that
+    requires one is outlined in the features' colour. An arrow runs as backward will, from a result to an input
+    that requires a gradient; where nothing was recorded there is a dashed line without a head. What an
+    operation keeps stands on the right of its result, filled, or dashed once it is freed.
+
+    Args:
+        tensors: by name.
+        active: the tensor to light.
+        walked: the arrows, as pairs (result, input), along which a gradient comes at this moment.
+
+    Raises:
+        ValueError: an input, or ``active``, is not among the tensors, or a walked arrow is not in the figure.
+    """
+    _check(tensors, active, walked)
+    rows = 1 + max(tensor.place[1] for tensor in tensors.values())
+    figure, axes = one_axes(height=0.78 * rows, left=0.01, right=0.99, bottom=0.01, top=0.99)
+    axes.set(xlim=(0, 1), ylim=(rows - 0.53, -0.47))
+    axes.axis("off")
+    for name, tensor in tensors.items():
+        for source in tensor.inputs if tensor.value else ():
+            _draw_edge(axes, tensor, tensors[source], (name, source) in walked)
+    for name, tensor in tensors.items():
+        _draw_box(axes, tensor, name == active)
+    return figure
+
+
+def _check(tensors: Mapping[str, Tracked], active: str | None, walked: Collection[tuple[str, str]]) -> None:
+    named = {source for tensor in tensors.values() for source in tensor.inputs} | ({active} if active else set())
+    if unknown := named - tensors.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))} is not among the tensors ({', '.join(tensors)})")
+    arrows = {(name, source) for name, tensor in tensors.items() if tensor.value for source in tensor.inputs}
+    for edge in walked:
+        if edge not in arrows or not tensors[edge[1]].requires_grad:
+            raise ValueError(f"no arrow from {edge[0]} to {edge[1]}: a gradient cannot come along it")
+
+
+def _draw_edge(axes: Axes, result: Tracked, source: Tracked, walked: bool) -> None:
+    (x, row), (x_below, row_below) = result.place, source.place
+    start, end = (x, row + HALF_HEIGHT), (x_below, row_below - HALF_HEIGHT)
+    if result.requires_grad and source.requires_grad:
+        style = {**ARROW, "color": OUTPUT, "linewidth": 2.2} if walked else ARROW
+        axes.annotate("", end, start, arrowprops=style)
+    else:
+        axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=1, linestyle="--")
+
+
+def _draw_box(axes: Axes, tensor: Tracked, active: bool) -> None:
+    x, row = tensor.place
+    corner, size = (x - HALF_WIDTH, row - HALF_HEIGHT), (2 * HALF_WIDTH, 2 * HALF_HEIGHT)
+    if not tensor.value:
+        axes.add_patch(_box(corner, *size, edgecolor=MUTED, facecolor="none", linestyle=":"))
+        return
+    if active:
+        axes.add_patch(_box(corner, *size, edgecolor="none", facecolor=BATCH, alpha=0.16))
+    edge = FEATURES if tensor.leaf and tensor.requires_grad else MUTED
+    line = "-" if tensor.requires_grad else "--"
+    axes.add_patch(_box(corner, *size, edgecolor=edge, facecolor="none", linestyle=line))
+    axes.text(x, row - LINE + 0.02, tensor.value, ha="center", va="center", weight="bold")
+    axes.text(
+        x, row + 0.02, tensor.note, ha="center", va="center", color=MUTED if not tensor.requires_grad else "black"
+    )
+    axes.text(x, row + LINE + 0.02, tensor.gradient, ha="center", va="center", color=OUTPUT, weight="bold")
+    if tensor.kept or tensor.freed:
+        _draw_kept(axes, tensor)
+
+
+def _draw_kept(axes: Axes, tensor: Tracked) -> None:
+    x, row = tensor.place
+    corner, size = (x + HALF_WIDTH + 0.03, row - 0.17), (2 * HALF_WIDTH - 0.03, 0.34)
+    if not tensor.freed:
+        axes.add_patch(_box(corner, *size, edgecolor="none", facecolor=HIDDEN, alpha=0.25))
+    colour, line = (MUTED, "--") if tensor.freed else (HIDDEN, "-")
+    axes.add_patch(_box(corner, *size, edgecolor=colour, facecolor="none", linestyle=line))
+    middle = corner[0] + size[0] / 2
+    axes.text(middle, row, "freed" if tensor.freed else tensor.kept, ha="center", va="center")
+
+
+def _box(corner: tuple[float, float], width: float, height: float, **style) -> FancyBboxPatch:
+    shape = {"boxstyle": "round,pad=0,rounding_size=0.015", "mutation_aspect": 6}
+    return FancyBboxPatch(corner, width, height, **shape, **style)
