@@ -91,17 +91,9 @@ class ModeReport(ShownAsTable, Sequence):
         return f"ModeReport({len(self)} rows, {self.repeats} passes each)"
 
     def table(self) -> Table:
-        """One row for each mode and context."""
+        """One row for each mode and context; ``statistics`` is how far the running statistics moved."""
         return Table(
-            headers=(
-                "mode",
-                "context",
-                "output spread",
-                "graph",
-                "bytes saved",
-                "statistics moved",
-                "random state",
-            ),
+            headers=("mode", "context", "spread", "graph", "bytes", "statistics", "random state"),
             rows=tuple(
                 (
                     row.mode,
@@ -114,7 +106,7 @@ class ModeReport(ShownAsTable, Sequence):
                 )
                 for row in self
             ),
-            numeric=frozenset({"output spread", "bytes saved", "statistics moved"}),
+            numeric=frozenset({"spread", "bytes", "statistics"}),
         )
 
 

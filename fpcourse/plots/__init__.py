@@ -4,6 +4,7 @@ from fpcourse.plots.activations import histograms, unit_values
 from fpcourse.plots.diagrams import training_step
 from fpcourse.plots.gradients import Tracked, recorded_steps
 from fpcourse.plots.graph import computation_graph
+from fpcourse.plots.modes import repeated_passes, switchboard
 from fpcourse.plots.neuron import activation_curves, contributions, decision_surfaces, layer_step
 from fpcourse.plots.shapes import (
     bytes_against_batch,
@@ -14,8 +15,8 @@ from fpcourse.plots.shapes import (
 from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
 
 __all__ = [
-    "activation_curves",
     "Tracked",
+    "activation_curves",
     "bytes_against_batch",
     "bytes_and_parameters",
     "call_timeline",
@@ -26,8 +27,10 @@ __all__ = [
     "layer_step",
     "parameters_and_activations",
     "recorded_steps",
+    "repeated_passes",
     "shape_ribbon",
     "state_changes",
+    "switchboard",
     "trace_stage",
     "training_step",
     "unit_values",

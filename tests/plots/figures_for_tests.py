@@ -34,6 +34,15 @@ STEPS = {
 }  # fmt: skip
 
 
+EFFECTS = {
+    "outputs differ": (True, "spread 0.0373"),
+    "graph built": (False, "no"),
+    "bytes saved for backward": (False, "0"),
+    "running statistics moved": (True, "by 0.0946"),
+    "random state used": (True, "yes"),
+}
+
+
 def graph_of(model=MODEL, X=None):
     return autograd_graph(model(torch.ones(16, 20) if X is None else X).sum(), model)
 
@@ -71,6 +80,8 @@ def every_figure():
         "training_step": plots.training_step(),
         "computation_graph": plots.computation_graph(graph_of()),
         "recorded_steps": plots.recorded_steps(STEPS, active="z", walked=[("loss", "z")]),
+        "repeated_passes": plots.repeated_passes([0.45, 0.5, 0.41, 0.59] * 50, 0.46, (0.3, 0.7)),
+        "switchboard": plots.switchboard([0.45, 0.5] * 10, 0.46, (0.3, 0.7), EFFECTS),
     }
 
 

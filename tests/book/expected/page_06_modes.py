@@ -1,0 +1,138 @@
+"""Training against inference."""
+
+import re
+
+import torch
+from torch.nn import functional as F
+
+from expected.clinical_mlp import forward, layers
+
+PASSES = 20
+LIMITS = (0.3, 0.7)
+
+
+def figures() -> list[dict]:
+    # The patients themselves are fpcourse's; what the network makes of them is not.
+    from fpcourse import patients
+
+    X = patients(16, seed=0).X
+    torch.manual_seed(0)
+    parts = layers()
+    usual = forward(parts, X, train=False)["layer3"][0, 0].sigmoid()
+    torch.manual_seed(1)
+    risks = torch.stack([forward(parts, X, train=True)["layer3"][0, 0].sigmoid() for _ in range(200)])
+    spread = (risks - risks.mean()).square().mean().sqrt()
+    numbers = {"eval": usual, "mean": risks.mean(), "std": spread, "lowest": risks.min(), "highest": risks.max()}
+    return [
+        {"passes": 200, "threshold": 0.5, "above it": int((risks > 0.5).sum())}
+        | {name: round(value.item(), 3) for name, value in numbers.items()}
+    ]
+
+
+def one_pass(parts: dict, X: torch.Tensor, train: bool, p: float) -> tuple[float, float]:
+    """Patient 0's probability, and the largest change of a running statistic from a mean of 0 and a variance of 1."""
+    moved = [0.0]
+
+    def norm(name: str, z: torch.Tensor) -> torch.Tensor:
+        mean, var = torch.zeros(1), torch.ones(1)
+        if train:
+            mean, var = z.mean(0), (z - z.mean(0)).square().mean(0)
+            unbiased = var * len(z) / (len(z) - 1)
+            moved.extend([(0.1 * mean).abs().max().item(), (0.1 * (unbiased - 1)).abs().max().item()])
+        return (z - mean) / (var + 1e-5).sqrt() * parts[name].weight + parts[name].bias
+
+    with torch.no_grad():
+        a1 = norm("bn1", parts["layer1"](X)).clamp(min=0)
+        a2 = norm("bn2", parts["layer2"](F.dropout(a1, p, training=train))).clamp(min=0)
+        return parts["layer3"](a2)[0, 0].sigmoid().item(), max(moved)
+
+
+def passes(mode: str, batch_size: int, p: float, X: torch.Tensor) -> list[tuple[float, float]]:
+    torch.manual_seed(0)
+    parts = layers()
+    torch.manual_seed(0)
+    return [one_pass(parts, X[:batch_size], mode == "train", p) for _ in range(PASSES)]
+
+
+def switchboard(mode: str, context: str, batch_size: int, p: float, X: torch.Tensor) -> dict:
+    train = mode == "train"
+    if train and batch_size == 1:
+        return {"error": "ValueError"}
+    risks, moved = zip(*passes(mode, batch_size, p, X), strict=True)
+    risks = torch.tensor(risks, dtype=torch.float64)
+    floats = batch_size * (20 + 64 + 64 + 32 + 32)  # the input, z1, its relu, z2, its relu
+    floats += 64 * 32 + 32 + 3 * (64 + 32)  # weights of layer2 and layer3; scales and running statistics
+    if train:
+        floats += 2 * (64 + 32)  # the batch's statistics
+        floats += 2 * 64 * batch_size if p else 0  # dropout's mask and its output
+    return {
+        "passes": PASSES,
+        "lowest": risks.min().item(),
+        "highest": risks.max().item(),
+        "spread": (risks - risks.mean()).square().mean().sqrt().item() if train and p else 0.0,
+        "graph": context == "grad",
+        "bytes saved": 4 * floats if context == "grad" else 0,
+        "statistics moved": moved[0],
+        "random state used": train and p > 0,
+    }
+
+
+def check_switchboard(frames: dict, X: torch.Tensor) -> None:
+    """Each dot stands at its pass's probability, each lamp and each number says what the values say."""
+    for (mode, context, batch_size, p), frame in frames.items():
+        marked = re.findall(r"<mark>(.*?)\n?</mark>", frame["html"], flags=re.S)
+        values = frame["values"]
+        if "error" in values:
+            assert "Expected more than 1 value per channel when training" in frame["html"]
+            assert context in frame["caption"] and ["self.bn1(z1)" in line for line in marked] == [True]
+            continue
+        trained = ["bn1", "drop", "bn2"] if p else ["bn1", "bn2"]
+        assert [re.search(r"self\.(\w+)\(", line)[1] for line in marked] == (trained if mode == "train" else [])
+        for words in (f"{mode} mode, {context}, batch of {batch_size}, p = {p:g}", f"{values['lowest']:.3f}"):
+            assert words in frame["caption"]
+        assert ("each time" in frame["caption"]) == (values["spread"] == 0) == (mode == "eval" or p == 0)
+        check_dots(frame["html"], [risk for risk, _ in passes(mode, batch_size, p, X)])
+        # Mode and dropout decide the first and the last lamp, the context the graph and its bytes, the mode the fourth.
+        drops, records = mode == "train" and p > 0, context == "grad"
+        check_lamps(frame, values, lit=[drops, records, records, mode == "train", drops])
+
+
+def check_dots(html: str, risks: list[float]) -> None:
+    """The dots by their places in the picture, whose axis is read off the ticks at its two ends."""
+    uses = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" [^>]*--fp-output', html)]
+    assert len(uses) == len(risks)
+    (left, bottom), (right, top) = axis_ends(html)
+    for number, ((x, y), risk) in enumerate(zip(uses, risks, strict=True), start=1):
+        assert abs(left + (right - left) * number / (len(risks) + 1) - x) < 0.2
+        assert abs(bottom + (top - bottom) * (risk - LIMITS[0]) / (LIMITS[1] - LIMITS[0]) - y) < 0.2
+    (dashed,) = re.findall(r'<path d="M ([\d.]+) ([\d.]+) L ([\d.]+) ([\d.]+)"[^>]*stroke-dasharray', html)
+    assert (float(dashed[0]), float(dashed[2])) == (left, right) and dashed[1] == dashed[3]
+    # Eval mode's probability, 0.4602, whatever the switches.
+    assert abs(bottom + (top - bottom) * (0.4602 - LIMITS[0]) / (LIMITS[1] - LIMITS[0]) - float(dashed[1])) < 0.2
+
+
+def axis_ends(html: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The lower left and the upper right corner of the axes: the ends of its left and its lower spine."""
+    lines = [tuple(map(float, ends)) for ends in re.findall(r'<path d="M ([\d.]+) ([\d.]+) L ([\d.]+) ([\d.]+)"', html)]
+    lines = [line for line in lines if line[:2] != (0, 0)]  # without the shape of a tick
+    (upright,) = {line for line in lines if line[0] == line[2]}
+    x, bottom, _, top = upright
+    (right,) = {line[2] for line in lines if line[1] == line[3] == bottom}
+    return (x, bottom), (right, top)
+
+
+def check_lamps(frame: dict, values: dict, lit: list[bool]) -> None:
+    numbers = {
+        "outputs differ": f"spread {values['spread']:.3g}",
+        "graph built": "yes" if values["graph"] else "no",
+        "bytes saved for backward": f"{values['bytes saved']:,}",
+        "running statistics moved": f"by {values['statistics moved']:.3g}",
+        "random state used": "yes" if values["random state used"] else "no",
+    }
+    texts = re.findall(r"<text([^>]*)>([^<]*)</text>", frame["html"])[-10:]
+    assert dict(zip([words for _, words in texts[::2]], [number for _, number in texts[1::2]], strict=True)) == numbers
+    assert ["font-weight: 700" in style for style, _ in texts] == [on for on in lit for _ in range(2)]
+    lamps = re.findall(r"<use [^>]*>", frame["html"])[-5:]
+    assert ["fill-opacity: 0" not in lamp for lamp in lamps] == lit
+    on = ", ".join(words for words, is_lit in zip(numbers, lit, strict=True) if is_lit) or "none"
+    assert f"Lamps lit: {on}." in frame["caption"]
