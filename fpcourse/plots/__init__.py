@@ -2,6 +2,7 @@
 
 from fpcourse.plots.activations import histograms, unit_values
 from fpcourse.plots.diagrams import training_step
+from fpcourse.plots.distributions import distributions, spread_by_layer, zeros_by_unit
 from fpcourse.plots.gradients import Tracked, recorded_steps
 from fpcourse.plots.graph import computation_graph
 from fpcourse.plots.modes import repeated_passes, switchboard
@@ -23,15 +24,18 @@ __all__ = [
     "computation_graph",
     "contributions",
     "decision_surfaces",
+    "distributions",
     "histograms",
     "layer_step",
     "parameters_and_activations",
     "recorded_steps",
     "repeated_passes",
     "shape_ribbon",
+    "spread_by_layer",
     "state_changes",
     "switchboard",
     "trace_stage",
     "training_step",
     "unit_values",
+    "zeros_by_unit",
 ]

@@ -57,6 +57,14 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def cohort_rows():
+    """The patients themselves are fpcourse's; what the network makes of them is not."""
+    from fpcourse import patients
+
+    return patients(512, seed=0).X
+
+
 @pytest.fixture
 def page(browser, html):
     """A page that records what it asked for and what went wrong."""

@@ -1,6 +1,5 @@
 """Every explorable of every page, driven as a reader drives it, and held against plain torch."""
 
-import inspect
 import itertools
 import json
 import math
@@ -90,18 +89,13 @@ def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, co
         frames = {}
         for texts, frame in walk(page, explorable):
             controls = {name: number(text) for name, text in texts.items()}
-            wanted = called(truth, X=cohort_rows, **controls)
+            wanted = expected.called(truth, X=cohort_rows, **controls)
             assert close_to(frame["values"], wanted), (explorable["id"], texts, frame["values"], wanted)
             frames[tuple(controls.values())] = frame
         check_captions(frames)
         if check:
-            called(check, X=cohort_rows, frames=frames)
+            expected.called(check, X=cohort_rows, frames=frames)
     assert page.errors == []
-
-
-def called(function, X, **arguments):
-    """The cohort's rows go to a function that asks for them."""
-    return function(**arguments, **({"X": X} if "X" in inspect.signature(function).parameters else {}))
 
 
 def check_captions(frames: dict) -> None:
@@ -112,14 +106,6 @@ def check_captions(frames: dict) -> None:
     for (one, first), (two, second) in itertools.combinations(frames.items(), 2):
         if first["values"] != second["values"]:
             assert first["html"] != second["html"], f"{one} and {two} show the same picture"
-
-
-@pytest.fixture(scope="session")
-def cohort_rows():
-    """The patients themselves are fpcourse's; what the network makes of them is not."""
-    from fpcourse import patients
-
-    return patients(16, seed=0).X
 
 
 def first_explorable(page, path: str) -> dict:

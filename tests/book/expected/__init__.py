@@ -3,12 +3,15 @@
 One module a page, of the page's name. In it a function a name of an explorable takes its controls (and ``X``, the
 cohort's first rows, if it has that parameter) and returns the values that the page must show; ``check_`` and that
 name, where it exists, looks at the pictures and captions of all frames; ``figures()`` gives the values of the page's
-other figures, in order.
+other figures, in order, and may have that parameter too.
 """
 
+import inspect
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import PurePosixPath
 from types import ModuleType
+from typing import Any
 
 
 def of_page(path: str) -> ModuleType | None:
@@ -20,3 +23,8 @@ def of_page(path: str) -> ModuleType | None:
         if error.name != name:
             raise
         return None
+
+
+def called(function: Callable[..., Any], X: Any, **arguments: Any) -> Any:
+    """The cohort's rows go to a function that asks for them."""
+    return function(**arguments, **({"X": X} if "X" in inspect.signature(function).parameters else {}))

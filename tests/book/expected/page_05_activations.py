@@ -1,0 +1,215 @@
+"""Intermediate activations."""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from expected.clinical_mlp import forward, layers
+
+SHOWN = ["layer1", "bn1", "relu:1", "layer2", "bn2", "relu:2"]
+LAYERS = 10
+BINS = 28
+
+
+def figures(X: torch.Tensor) -> list[dict]:
+    torch.manual_seed(0)
+    parts = layers()
+    healthy = forward(parts, X, train=False)["relu:2"]
+    with torch.no_grad():
+        parts["bn2"].bias[20] = -10
+    broken = forward(parts, X, train=False)["relu:2"]
+    runs = [[spreads(a) for a in deep("He", "relu", seed)] for seed in range(12)]
+
+    def extremes(layer: int, which: int) -> list[float]:
+        found = [run[layer][which] for run in runs]
+        return [round(min(found), 2), round(max(found), 2)]
+
+    return [
+        {
+            "16 patients: 0 for all": silent(healthy[:16]),
+            "512 patients: 0 for all": silent(healthy),
+            "shift at -10: 0 for all": silent(broken),
+            "512 patients, zeros of units 0 to 3": [sum(v == 0 for v in healthy[:, u].tolist()) for u in range(4)],
+        },
+        {
+            "layer 1": extremes(0, 0),
+            "layer 10": extremes(9, 0),
+            "layer 10, over the batch": extremes(9, 1),
+        },
+    ]
+
+
+def silent(a: torch.Tensor) -> list[int]:
+    """The columns that hold nothing but zeros."""
+    return [unit for unit, most in enumerate(a.abs().amax(0).tolist()) if most == 0]
+
+
+def share(chosen: torch.Tensor) -> float:
+    return chosen.sum().item() / chosen.numel()
+
+
+def spreads(a: torch.Tensor) -> tuple[float, float]:
+    """The root mean square distance from the mean: of all elements, and per column, averaged."""
+    a = a.double()
+    return tuple(
+        (a - mean).square().mean(dims).sqrt().mean().item() for mean, dims in ((a.mean(), (0, 1)), (a.mean(0), 0))
+    )
+
+
+# The distribution bench
+
+
+def bench_tensors(batch_size: int, width: int, batchnorm: str, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    parts = layers((width, width // 2))
+
+    def norm(z: torch.Tensor) -> torch.Tensor:
+        if batchnorm == "no":
+            return z
+        return (z - z.mean(0)) / torch.sqrt(z.var(0, unbiased=False) + 1e-5)
+
+    with torch.no_grad():
+        z1 = X[:batch_size] @ parts["layer1"].weight.T + parts["layer1"].bias
+        n1 = norm(z1)
+        a1 = n1.clamp(min=0)
+        z2 = a1 @ parts["layer2"].weight.T + parts["layer2"].bias
+        n2 = norm(z2)
+    return dict(zip(SHOWN, (z1, n1, a1, z2, n2, n2.clamp(min=0)), strict=True))
+
+
+def distribution_bench(batch_size: int, width: int, batchnorm: str, X: torch.Tensor) -> dict:
+    tensors = bench_tensors(batch_size, width, batchnorm, X).values()
+    return {
+        "tensors": SHOWN,
+        "mean": [round(a.double().mean().item(), 4) + 0.0 for a in tensors],
+        "std": [spreads(a)[0] for a in tensors],
+        "zero fraction": [share(a == 0) for a in tensors],
+        "0 for all": [len(silent(a)) for a in tensors],
+    }
+
+
+def check_distribution_bench(frames: dict, X: torch.Tensor) -> None:
+    """Bars, gauges and the table are these tensors'; the caption names the setting."""
+    for controls, frame in frames.items():
+        batch_size, width, batchnorm = controls
+        assert f"{batch_size} patients, widths {width} and {width // 2}." in frame["caption"]
+        assert ("taken out" in frame["caption"]) == (batchnorm == "no")
+        tensors = bench_tensors(*controls, X)
+        check_bars(frame["html"], tensors.values(), top=0.35)
+        rows = re.findall(r"<tr><td>(.*?)</td></tr>", frame["html"])
+        for (label, a), row in zip(tensors.items(), rows, strict=True):
+            cells = re.split(r"</td><td[^>]*>", row)
+            near = [a.double().mean().item(), spreads(a)[0]]
+            assert cells[0] == label and cells[4] == f"{len(silent(a))} of {a.shape[1]}"
+            assert all(abs(float(cell) - wanted) < 6e-4 for cell, wanted in zip(cells[1:3], near, strict=True))
+            assert cells[3] == f"{share(a == 0):.0%}"
+
+
+def check_bars(html: str, tensors, top: float, limit: float = 3.0) -> None:
+    """Each panel's filled steps are its tensor's counts, and its gauge its share of zeros."""
+    steps = drawn(html, "fill: var\\(--fp-hidden")
+    gauges = drawn(html, "fill: var\\(--fp-muted")
+    for a, path, gauge in zip(tensors, steps, gauges, strict=True):
+        edges = [(-limit + at * 2 * limit / BINS) for at in range(BINS + 1)]
+        numbers = sorted(a.flatten().tolist())
+        floor = max(y for _, y in path)
+        left, right = min(x for x, _ in path), max(x for x, _ in path)
+        heights = [middle_height(path, left + (right - left) * (at + 0.5) / BINS, floor) for at in range(BINS)]
+        shares = []
+        for at in range(BINS):
+            low, high = edges[at], edges[at + 1]
+            inside = [v for v in numbers if v != 0 and low <= v and (v < high or (at == BINS - 1 and v <= high))]
+            shares.append(len(inside) / len(numbers))
+        scale = panel_height(html, floor) / top
+        for height, wanted in zip(heights, shares, strict=True):
+            # A value on the edge of two bins may fall into either.
+            assert abs(height - wanted * scale) < 0.3 + 2.5 * scale / len(numbers), (height, wanted * scale)
+        length = max(x for x, _ in gauge) - min(x for x, _ in gauge)
+        assert abs(length / (right - left) - share(a == 0)) < 0.01
+
+
+def drawn(html: str, style: str) -> list[list[tuple[float, float]]]:
+    paths = re.findall(rf'<path d="([^"]*)"[^>]*{style}', html)
+    return [[(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)] for path in paths]
+
+
+def middle_height(path: list[tuple[float, float]], x: float, floor: float) -> float:
+    """How high above the floor the outline's flat piece over ``x`` stands."""
+    pieces = itertools.pairwise(path)
+    return max(floor - y for (a, y), (b, again) in pieces if y == again and min(a, b) <= x <= max(a, b))
+
+
+def panel_height(html: str, floor: float) -> float:
+    """The length of the vertical axis that stands on this floor."""
+    lines = [path for path in drawn(html, "stroke: currentColor") if len(path) == 2]
+    upright = [abs(a[1] - b[1]) for a, b in lines if a[0] == b[0] and abs(max(a[1], b[1]) - floor) < 0.2]
+    return max(upright)
+
+
+# Depth and initialisation
+
+
+def deep(weights: str | float, activation: str, seed: int = 0) -> Iterator[torch.Tensor]:
+    """The outputs of ten layers on 512 random rows."""
+    torch.manual_seed(seed)
+    a = torch.randn(512, 256)
+    for _ in range(LAYERS):
+        W, b = nn.Linear(256, 256).parameters()
+        with torch.no_grad():
+            if weights != "default":
+                W = torch.randn(256, 256).mul_(math.sqrt(2 / 256) if weights == "He" else weights)
+                b = torch.zeros(256)
+            z = F.linear(a, W, b)
+            a = z.clamp(min=0) if activation == "relu" else torch.tanh(z)
+        yield a
+
+
+def initialisation_bench(weights: str | float, activation: str, layer: int) -> dict:
+    outputs = list(deep(weights, activation))
+    std, over_batch = zip(*map(spreads, outputs), strict=True)
+    a = outputs[layer - 1]
+    return {
+        "std": list(std),
+        "std over batch": list(over_batch),
+        "zero fraction": share(a == 0),
+        "beyond 3": share(a.abs() > 3),
+    }
+
+
+def check_initialisation_bench(frames: dict) -> None:
+    """Both lines stand where the numbers are on a logarithmic axis; so do the bars, and the numbers of the caption."""
+    for (weights, activation, layer), frame in frames.items():
+        outputs = list(deep(weights, activation))
+        wanted = list(map(spreads, outputs))
+        for name, which in (("std", 0), ("std over batch", 1)):
+            for found, pair in zip(frame["values"][name], wanted, strict=True):
+                assert math.isclose(found, pair[which], rel_tol=1e-3)  # small numbers too
+        std, over_batch = wanted[layer - 1]
+        a = outputs[layer - 1]
+        caption = frame["caption"]
+        assert f"Layer {layer} (grey line): std {std:.2g}, over the batch {over_batch:.2g}." in caption
+        assert f"Weights: {weights}; {activation}." in caption
+        assert f"Beyond -3 and 3: {share(a.abs() > 3):.0%}." in caption
+        near = f"Within 0.01 of -1 or 1: {share(a.abs() > 0.99):.0%}."
+        assert (near in caption) == (activation == "tanh")
+        curves, bars = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
+        solid, dashed = (lines_with(curves, colour)[0] for colour in ("hidden", "batch"))
+        marker = next(path for path in drawn(curves, "stroke: var\\(--fp-muted") if path[0][0] == path[1][0])
+        assert abs(marker[0][0] - solid[layer - 1][0]) < 0.2
+        height = max(y for _, y in marker) - min(y for _, y in marker)
+        for line, which in ((solid, 0), (dashed, 1)):
+            assert len(line) == LAYERS
+            for (_, y), pair in zip(line, wanted, strict=True):
+                up = (max(v for _, v in marker) - y) / height
+                assert abs(up - (math.log10(pair[which]) + 10) / 14) < 0.01
+        check_bars(bars, [a], top=0.55)
+
+
+def lines_with(html: str, colour: str) -> list[list[tuple[float, float]]]:
+    """The lines of this colour, without those of two points in the legend."""
+    return [path for path in drawn(html, f"stroke: var\\(--fp-{colour}") if len(path) > 3]
