@@ -12,8 +12,8 @@ MODULES = ["layer1", "layer2", "layer3", "relu", "bn1", "bn2", "drop"]  # as the
 MOMENTS = ["before", "the forward begins", "the forward has ended", "the tracer has ended"]
 
 
-def figures() -> list[dict]:
-    mean, logit = changes_by_a_pass_in_train_mode()
+def figures(X: torch.Tensor) -> list[dict]:
+    mean, logit = changes_by_a_pass_in_train_mode(X[:16])
     encoder = nn.TransformerEncoderLayer(32, nhead=4, dim_feedforward=64, batch_first=True)
     return [
         {"rows": ["ClinicalMLP", *MODULES], "calls": [label.partition(":")[0] for label in CALLS]},
@@ -31,16 +31,10 @@ def figures() -> list[dict]:
     ]
 
 
-def rows_of_the_cohort() -> torch.Tensor:
-    from fpcourse import patients  # the patients are its own; what the network makes of them is not
-
-    return patients(16, seed=0).X
-
-
-def changes_by_a_pass_in_train_mode() -> tuple[float, float]:
+def changes_by_a_pass_in_train_mode(X: torch.Tensor) -> tuple[float, float]:
     """The largest change of bn1's running mean, and of a logit in eval mode, by functional calls alone."""
     torch.manual_seed(0)
-    parts, X = layers(), rows_of_the_cohort()
+    parts = layers()
     passed = forward(parts, X, train=True)
     logits = []
     for moved in (False, True):
@@ -121,7 +115,7 @@ def check_trace_theatre(frames: dict) -> None:
 
 def kept_pre_activation_tensor(keeping: str, inplace: str, calls_done: int, X: torch.Tensor) -> torch.Tensor:
     torch.manual_seed(0)
-    passed = forward(layers(), X, train=False)
+    passed = forward(layers(), X[:16], train=False)
     overwritten = inplace == "yes" and calls_done == 3 and keeping != "detach and clone"
     return passed["relu:1" if overwritten else "bn1"]
 
