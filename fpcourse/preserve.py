@@ -49,13 +49,16 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 
 
 def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
-    """Take down what ``unchanged`` promises of these modules of ``model``; the function returned puts it back."""
+    """Take down what ``unchanged`` promises of these modules of ``model``; the function returned puts it back.
+
+    Its ``stacklevel`` is that of its warning.
+    """
     grad_enabled = torch.is_grad_enabled()
     put_random_state_back = _keep_random_state()
     put_parameters_back = _keep_parameters(modules)
     put_modules_back = _keep_modules(modules)
 
-    def put_back(stacklevel: int = 2) -> None:
+    def put_back(stacklevel: int) -> None:
         try:
             put_modules_back()
         finally:
@@ -202,9 +205,8 @@ def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
 def _same_memory(parameter: nn.Parameter, data: torch.Tensor) -> bool:
     try:
         return parameter.is_set_to(data)
-    except RuntimeError:  # another dtype or device; or a layout or device that knows no place in memory
-        alike = parameter.dtype is data.dtype and parameter.device == data.device
-        return alike and (parameter.is_meta or parameter.layout is not torch.strided)
+    except RuntimeError:  # a layout or a device that knows no place in memory
+        return (parameter.dtype, parameter.device, parameter.layout) == (data.dtype, data.device, data.layout)
 
 
 def _versions(tensors: list[torch.Tensor]) -> list[int | None]:

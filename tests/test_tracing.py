@@ -17,42 +17,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_for_tests import Output, Pair, Run, note_of, state_of, world
+from models_for_tests import Oracle, Output, Pair, Run, note_of, state_of, world
 from torch import nn
 
 from fpcourse.capturing import capture, get_intermediate_activations
 from fpcourse.hooks import do_nothing
 from fpcourse.models import ClinicalMLP
 from fpcourse.tracing import trace, trace_forward_pass
-
-
-def oracle(model, *args):
-    """Order, nesting and shapes of the calls, by hooks of the plainest kind, on a model given away for it."""
-    rows, open_rows = [], []
-
-    def before(name):
-        def hook(module, args):
-            rows.append([name, type(module).__name__, len(open_rows), tuple(args[0].shape), None])
-            open_rows.append(rows[-1])
-
-        return hook
-
-    def after(module, args, output):
-        open_rows.pop()[-1] = tuple(output.shape)
-
-    for name, module in model.named_modules():
-        module.register_forward_pre_hook(before(name))
-        module.register_forward_hook(after)
-    model(*args)
-    return [tuple(row) for row in rows]
-
-
-def as_rows(calls):
-    return [
-        (call.name, call.type, call.depth, *call.input_shapes, *call.output_shapes)  # one tensor each
-        for call in calls
-    ]
-
 
 # The article's network
 
@@ -98,11 +69,12 @@ def test_random_models_agree_with_plain_hooks(model, batch, training, data):
     before = state_of(model)
     result = trace(model, x)
     assert state_of(model) == before
-    rows = oracle(model, x)
-    assert as_rows(result.calls) == rows
+    oracle = Oracle(model, x)
+    assert oracle.error is None and result.calls == oracle.calls
     # A leaf call is one after which the depth does not grow.
-    depths = [row[2] for row in rows] + [0]
-    assert as_rows(result) == [row for row, after in zip(rows, depths[1:], strict=True) if after <= row[2]]
+    depths = [call.depth for call in oracle.calls] + [0]
+    leaves = [call for call, after in zip(oracle.calls, depths[1:], strict=True) if after <= call.depth]
+    assert list(result) == leaves
     assert result.parameters == sum(p.numel() for p in model.parameters())
 
 

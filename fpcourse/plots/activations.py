@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from fpcourse.palette import BATCH, HIDDEN, MUTED
-from fpcourse.plots.style import WIDTH, in_style, one_axes
+from fpcourse.plots.style import in_style, one_axes, side_by_side
 
 
 @in_style
@@ -44,9 +44,9 @@ def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top:
     """
     if not activations:
         raise ValueError("no activations to draw")
-    figure = Figure(figsize=(WIDTH, 1.9))
-    panels = figure.subplots(1, len(activations), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.24, top=0.86, wspace=0.12)
+    figure, panels = side_by_side(
+        len(activations), height=1.9, left=0.11, right=0.98, bottom=0.24, top=0.86, wspace=0.12
+    )
     for axes, (label, tensor) in zip(panels, activations.items(), strict=True):
         counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=(-limit, limit))
         axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
-from fpcourse.plots.style import WIDTH, in_style, one_axes
+from fpcourse.plots.style import WIDTH, in_style, one_axes, side_by_side
 
 CELL_WIDTH, CELL_HEIGHT = 36, 21  # in points, as are all places in layer_step
 X_AT, Z_AT, A_AT, W_AT, B_AT = (42, 22), (210, 22), (300, 22), (42, 124), (160, 124)
@@ -143,9 +143,7 @@ def contributions(
     """
     if not parts or list(parts) != list(totals):
         raise ValueError(f"parts and totals need the same titles; got {list(parts)} and {list(totals)}")
-    figure = Figure(figsize=(WIDTH, 2.7))
-    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.17, top=0.9, wspace=0.1)
+    figure, panels = side_by_side(len(parts), height=2.7, left=0.09, right=0.98, bottom=0.17, top=0.9, wspace=0.1)
     for axes, title in zip(panels, parts, strict=True):
         for column in parts[title].T:
             axes.plot(x, column, color=HIDDEN, linewidth=1, linestyle="--")
@@ -172,9 +170,7 @@ def decision_surfaces(
     for title, surface in logits.items():
         if not surface.min() < 0 < surface.max():
             raise ValueError(f"{title!r}: the logit does not change its sign, so there is no boundary to draw")
-    figure = Figure(figsize=(WIDTH, 2.85))
-    panels = figure.subplots(1, len(logits), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.17, top=0.9, wspace=0.1)
+    figure, panels = side_by_side(len(logits), height=2.85, left=0.1, right=0.98, bottom=0.17, top=0.9, wspace=0.1)
     ends = (axis[0].item(), axis[-1].item())
     for axes, (title, surface) in zip(panels, logits.items(), strict=True):
         axes.contourf(axis, axis, surface, levels=[0, surface.max().item() + 1], colors=[OUTPUT], alpha=0.3)
@@ -196,9 +192,7 @@ def activation_curves(z: torch.Tensor, curves: Mapping[str, tuple[torch.Tensor, 
     """
     if not curves:
         raise ValueError("no activations to draw")
-    figure = Figure(figsize=(WIDTH, 2.2))
-    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.21, top=0.88, wspace=0.12)
+    figure, panels = side_by_side(len(curves), height=2.2, left=0.09, right=0.98, bottom=0.21, top=0.88, wspace=0.12)
     for axes, (title, (values, slopes)) in zip(panels, curves.items(), strict=True):
         axes.axhline(0, color=MUTED, linewidth=0.8)
         axes.plot(z, values, color=HIDDEN, linewidth=2)

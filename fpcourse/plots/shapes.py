@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from fpcourse.calls import Trace
 from fpcourse.nested import Shape
 from fpcourse.palette import BATCH, FEATURES, HIDDEN, OUTPUT
-from fpcourse.plots.style import WIDTH, in_style, labelled_bars, one_axes
+from fpcourse.plots.style import in_style, labelled_bars, one_axes, side_by_side
 
 
 @in_style
@@ -41,13 +41,14 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
     return figure
 
 
-def _check_calls(trace: Trace) -> None:
+def check_calls(trace: Trace) -> None:
+    """Raise a ValueError for a trace that holds nothing to draw."""
     if not len(trace):
         raise ValueError("the trace holds no call to draw")
 
 
 def _ribbon_rows(trace: Trace) -> list[tuple[str, Shape]]:
-    _check_calls(trace)
+    check_calls(trace)
     rows = [("input", trace[0].input_shapes[0]), *((call.label, call.output_shapes[0]) for call in trace)]
     for label, shape in rows:
         if len(shape) != 2 or not all(isinstance(size, int) for size in shape):
@@ -62,15 +63,15 @@ def parameters_and_activations(trace: Trace) -> Figure:
     Raises:
         ValueError: a trace without calls.
     """
-    _check_calls(trace)
+    check_calls(trace)
     labels = [call.label for call in trace]
     counts = {
         "parameters": [call.parameters for call in trace],
         "activation elements": [sum(map(_elements, call.output_shapes)) for call in trace],
     }
-    figure = Figure(figsize=(WIDTH, 0.27 * len(labels) + 0.7))
-    panels = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.13, right=0.99, bottom=0.05, top=0.86, wspace=0.12)
+    figure, panels = side_by_side(
+        2, height=0.27 * len(labels) + 0.7, left=0.13, right=0.99, bottom=0.05, top=0.86, wspace=0.12
+    )
     for axes, (title, values), colour in zip(panels, counts.items(), (FEATURES, HIDDEN), strict=True):
         labelled_bars(axes, title, labels, values, colour, room=1.3)
     panels[0].invert_yaxis()
@@ -89,9 +90,9 @@ def bytes_and_parameters(rows: Mapping[str, tuple[int, int]]) -> Figure:
     if not rows:
         raise ValueError("no rows to draw")
     height = 0.22 * len(rows) + 0.5
-    figure = Figure(figsize=(WIDTH, height))
-    panels = figure.subplots(1, 2, sharey=True)
-    figure.subplots_adjust(left=0.32, right=0.99, bottom=0.08 / height, top=1 - 0.32 / height, wspace=0.06)
+    figure, panels = side_by_side(
+        2, height=height, left=0.32, right=0.99, bottom=0.08 / height, top=1 - 0.32 / height, wspace=0.06
+    )
     columns = zip(*rows.values(), strict=True)
     for axes, title, values, colour in zip(
         panels, ("bytes of output", "parameters"), columns, (HIDDEN, FEATURES), strict=True

@@ -38,6 +38,14 @@ def one_axes(height: float, **margins: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def side_by_side(count: int, height: float, **margins: float) -> tuple[Figure, Sequence[Axes]]:
+    """As ``one_axes``, with this many panels in a row, on one vertical axis."""
+    figure = Figure(figsize=(WIDTH, height))
+    panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(**margins)
+    return figure, panels
+
+
 def labelled_bars(
     axes: Axes, title: str, labels: Sequence[str], values: Sequence[int], colour: str, room: float
 ) -> None:

@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 
 from fpcourse.calls import Call, Trace
 from fpcourse.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
+from fpcourse.plots.shapes import check_calls
 from fpcourse.plots.style import WIDTH, in_style, one_axes
 
 STATES = ("finished", "raised", "waiting")
@@ -23,8 +24,7 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
     Raises:
         ValueError: a trace without calls, or a call whose module is not in ``modules``.
     """
-    if not len(trace):
-        raise ValueError("the trace holds no call to draw")
+    check_calls(trace)
     names = list(dict.fromkeys(call.name for call in trace.calls)) if modules is None else list(modules)
     for call in trace.calls:
         if call.name not in names:
