@@ -14,9 +14,11 @@ from fpcourse.plots.shapes import (
     shape_ribbon,
 )
 from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
+from fpcourse.plots.whiteboard import Written, whiteboard
 
 __all__ = [
     "Tracked",
+    "Written",
     "activation_curves",
     "bytes_against_batch",
     "bytes_and_parameters",
@@ -37,5 +39,6 @@ __all__ = [
     "trace_stage",
     "training_step",
     "unit_values",
+    "whiteboard",
     "zeros_by_unit",
 ]

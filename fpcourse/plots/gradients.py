@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
-from fpcourse.plots.style import ARROW, in_style, one_axes
+from fpcourse.plots.style import ARROW, in_style, one_axes, rounded_box
 
-HALF_WIDTH, HALF_HEIGHT, LINE = 0.235, 0.375, 0.22
+HALF_WIDTH, HALF_HEIGHT, LINE, ASPECT = 0.235, 0.375, 0.22, 6
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,13 @@ def _draw_box(axes: Axes, tensor: Tracked, active: bool) -> None:
     x, row = tensor.place
     corner, size = (x - HALF_WIDTH, row - HALF_HEIGHT), (2 * HALF_WIDTH, 2 * HALF_HEIGHT)
     if not tensor.value:
-        axes.add_patch(_box(corner, *size, edgecolor=MUTED, facecolor="none", linestyle=":"))
+        axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=MUTED, facecolor="none", linestyle=":"))
         return
     if active:
-        axes.add_patch(_box(corner, *size, edgecolor="none", facecolor=BATCH, alpha=0.16))
+        axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor="none", facecolor=BATCH, alpha=0.16))
     edge = FEATURES if tensor.leaf and tensor.requires_grad else MUTED
     line = "-" if tensor.requires_grad else "--"
-    axes.add_patch(_box(corner, *size, edgecolor=edge, facecolor="none", linestyle=line))
+    axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=edge, facecolor="none", linestyle=line))
     axes.text(x, row - LINE + 0.02, tensor.value, ha="center", va="center", weight="bold")
     axes.text(
         x, row + 0.02, tensor.note, ha="center", va="center", color=MUTED if not tensor.requires_grad else "black"
@@ -116,13 +115,8 @@ def _draw_kept(axes: Axes, tensor: Tracked) -> None:
     x, row = tensor.place
     corner, size = (x + HALF_WIDTH + 0.03, row - 0.17), (2 * HALF_WIDTH - 0.03, 0.34)
     if not tensor.freed:
-        axes.add_patch(_box(corner, *size, edgecolor="none", facecolor=HIDDEN, alpha=0.25))
+        axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor="none", facecolor=HIDDEN, alpha=0.25))
     colour, line = (MUTED, "--") if tensor.freed else (HIDDEN, "-")
-    axes.add_patch(_box(corner, *size, edgecolor=colour, facecolor="none", linestyle=line))
+    axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=colour, facecolor="none", linestyle=line))
     middle = corner[0] + size[0] / 2
     axes.text(middle, row, "freed" if tensor.freed else tensor.kept, ha="center", va="center")
-
-
-def _box(corner: tuple[float, float], width: float, height: float, **style) -> FancyBboxPatch:
-    shape = {"boxstyle": "round,pad=0,rounding_size=0.015", "mutation_aspect": 6}
-    return FancyBboxPatch(corner, width, height, **shape, **style)

@@ -4,11 +4,10 @@ from collections import Counter
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 from fpcourse.autograd import AutogradGraph, Node
 from fpcourse.palette import FEATURES, HIDDEN, MUTED
-from fpcourse.plots.style import ARROW, WIDTH, in_style, one_axes
+from fpcourse.plots.style import ARROW, WIDTH, in_style, one_axes, rounded_box
 
 MOST_NODES = 120
 
@@ -43,10 +42,10 @@ def computation_graph(graph: AutogradGraph) -> Figure:
 def _draw_node(axes: Axes, node: Node, place: tuple[int, float], width: float, depth: int) -> None:
     row, x = place
     name = node.name.removesuffix("Backward0")
-    corner, box = (x - width / 2, row - 0.27), {"boxstyle": "round,pad=0,rounding_size=0.02", "mutation_aspect": depth}
+    corner = (x - width / 2, row - 0.27)
     edge, face = (FEATURES if node.leaf else MUTED), (HIDDEN if node.saved else "none")
-    axes.add_patch(FancyBboxPatch(corner, width, 0.54, edgecolor="none", facecolor=face, alpha=0.25, **box))
-    axes.add_patch(FancyBboxPatch(corner, width, 0.54, edgecolor=edge, facecolor="none", **box))
+    axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor="none", facecolor=face, alpha=0.25))
+    axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor=edge, facecolor="none"))
     # A letter is about 0.6 of the font size wide; the axes are WIDTH inches of 72 points.
     size = min(8, width * WIDTH * 72 / (0.6 * (len(name) + 1)))
     axes.text(x, row, name, ha="center", va="center", fontsize=size)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 from fpcourse.palette import MUTED
 
@@ -44,6 +45,12 @@ def side_by_side(count: int, height: float, **margins: float) -> tuple[Figure, S
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
     figure.subplots_adjust(**margins)
     return figure, panels
+
+
+def rounded_box(corner: tuple[float, float], width: float, height: float, aspect: float, **style) -> FancyBboxPatch:
+    """A box with rounded corners, on axes on which a unit is this many times as long across as down."""
+    shape = {"boxstyle": "round,pad=0,rounding_size=0.015", "mutation_aspect": aspect}
+    return FancyBboxPatch(corner, width, height, **shape, **style)
 
 
 def labelled_bars(

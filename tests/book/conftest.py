@@ -62,7 +62,8 @@ def cohort_rows():
     """The patients themselves are fpcourse's; what the network makes of them is not."""
     from fpcourse import patients
 
-    return patients(512, seed=0).X
+    cohort = patients(512, seed=0)
+    return {"X": cohort.X, "y": cohort.y}
 
 
 @pytest.fixture

@@ -52,10 +52,12 @@ def built_text(book) -> str:
     ("page", "message"),
     [
         ({"prose": "# A page\n\n[a link](nowhere.md)"}, "nowhere.md"),
+        ({"prose": "# A page\n\n[a run](page.ipynb#coed)"}, "'coed'"),
+        ({"prose": "# A page\n\n## Code"}, "cell 'code' has the id of a heading"),
         ({"source": "raise ValueError('a broken cell')"}, "a broken cell"),
         ({"source": EXPLORABLE.format(broken=3)}, "no such wave"),
     ],
-    ids=["missing reference", "failing cell", "failing frame"],
+    ids=["missing reference", "missing cell", "a cell's id twice", "failing cell", "failing frame"],
 )
 def test_a_failing_build_fails_again_unchanged(small_book, page, message):
     write_page(small_book, **page)
@@ -65,6 +67,13 @@ def test_a_failing_build_fails_again_unchanged(small_book, page, message):
         assert message in done.stdout + done.stderr
     write_page(small_book)
     assert build(small_book).returncode == 0
+
+
+def test_a_cell_can_be_linked_to_by_its_id(small_book):
+    write_page(small_book, prose="# A page\n\n[a run](page.ipynb#code), [the same](#code)")
+    assert build(small_book).returncode == 0
+    assert built_text(small_book).count('href="#code"') == 2
+    assert built_text(small_book).count(' id="code"') == 1
 
 
 def test_a_failing_frame_is_named(small_book):
@@ -93,3 +102,17 @@ def test_the_kernels_of_the_build_are_static(small_book):
     assert build(small_book).returncode == 0
     assert 'class="fp-explore"' in built_text(small_book)
     assert "FPCOURSE_STATIC" not in os.environ
+
+
+IN_PIECES = """\
+import sys, time
+for piece in ("one ", "line\\n", "and another\\n"):
+    print(piece, end="", flush=True)
+    time.sleep(0.5)
+"""
+
+
+def test_what_a_cell_prints_in_pieces_stands_in_one_box(small_book):
+    write_page(small_book, IN_PIECES)
+    assert build(small_book).returncode == 0
+    assert built_text(small_book).count("one line\nand another\n") == 1

@@ -89,12 +89,12 @@ def test_every_combination_by_keyboard_shows_plain_torchs_numbers(page, path, co
         frames = {}
         for texts, frame in walk(page, explorable):
             controls = {name: number(text) for name, text in texts.items()}
-            wanted = expected.called(truth, X=cohort_rows, **controls)
+            wanted = expected.called(truth, cohort_rows, **controls)
             assert close_to(frame["values"], wanted), (explorable["id"], texts, frame["values"], wanted)
             frames[tuple(controls.values())] = frame
         check_captions(frames)
         if check:
-            expected.called(check, X=cohort_rows, frames=frames)
+            expected.called(check, cohort_rows, frames=frames)
     assert page.errors == []
 
 

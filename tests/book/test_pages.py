@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import expected
 import pytest
-from built_book import HTML, pages
+from built_book import HTML, pages, wait_until_ready
+from playwright.sync_api import expect
 
 # Links that a reader follows may lead out of the book; what a page loads may not.
 LOADED = {
@@ -84,7 +85,7 @@ def test_every_figure_shows_plain_torchs_numbers(page, path, cohort_rows):
         "(all) => all.map((figure) => JSON.parse(figure.querySelector('.fp-values').textContent))"
     )
     truths = expected.of_page(path)
-    assert shown == (expected.called(truths.figures, X=cohort_rows) if truths else [])
+    assert shown == (expected.called(truths.figures, cohort_rows) if truths else [])
 
 
 @pytest.mark.parametrize("path", pages())
@@ -125,6 +126,27 @@ def test_the_go_deeper_sections_are_folded_and_open_by_keyboard(page):
     folded.first.locator("> summary").focus()
     page.keyboard.press("Enter")
     assert folded.first.locator("pre").first.is_visible()
+
+
+@pytest.mark.parametrize("cell", ["05_activations.html#depth-claims", "04_autograd.html#mlp-cases"])
+def test_a_link_to_a_cell_unfolds_it(page, cell):
+    """The first cell is hidden, and inside a folded section; the second is inside one."""
+    page.open_page("book/" + cell.partition("#")[0])
+    code = page.locator("#" + cell.partition("#")[2]).locator("pre").first
+    assert not code.is_visible()
+    page.open_page("book/reference/misconceptions.html")
+    page.locator(f"article a[href='../{cell}']").first.click()
+    page.wait_for_url(f"**/{cell}")
+    wait_until_ready(page)
+    assert code.is_visible()
+    expect(code).to_be_in_viewport()
+    assert page.errors == []
+
+
+def test_a_link_to_a_figure_leaves_its_code_folded(page):
+    page.open_page("book/02_shapes.html#bytes-figure")
+    expect(page.locator("#bytes-figure figure")).to_be_in_viewport()
+    assert not page.locator("#bytes-figure .cell_input").is_visible()
 
 
 def test_menu_opens_on_a_phone(browser, html):

@@ -34,6 +34,15 @@ STEPS = {
 }  # fmt: skip
 
 
+BOARD = [
+    plots.Written("X (16, 20)", "patient 0: 1.190"),
+    plots.Written("layer1 (16, 64)", "patient 0: 0.104", "Addmm", "grad (64, 20) and (64,)", gradient=True, lit=True),
+    plots.Written("drop (16, 64)", "hands its input on"),
+    plots.Written("relu (16, 64)", "patient 0: 0.104", "NativeBatchNorm", "keeps 12,288 bytes"),
+    plots.Written(),
+]
+
+
 EFFECTS = {
     "outputs differ": (True, "spread 0.0373"),
     "graph built": (False, "no"),
@@ -84,6 +93,7 @@ def every_figure():
         "computation_graph": plots.computation_graph(graph_of()),
         "recorded_steps": plots.recorded_steps(STEPS, active="z", walked=[("loss", "z")]),
         "repeated_passes": plots.repeated_passes([0.45, 0.5, 0.41, 0.59] * 50, 0.46, (0.3, 0.7)),
+        "whiteboard": plots.whiteboard(BOARD),
         "switchboard": plots.switchboard([0.45, 0.5] * 10, 0.46, (0.3, 0.7), EFFECTS),
     }
 

@@ -1,9 +1,9 @@
 """The numbers of the book's figures, once more, in plain torch: fpcourse is not imported here.
 
-One module a page, of the page's name. In it a function a name of an explorable takes its controls (and ``X``, the
-cohort's first rows, if it has that parameter) and returns the values that the page must show; ``check_`` and that
+One module a page, of the page's name. In it a function a name of an explorable takes its controls (and ``X`` and ``y``,
+the cohort's first rows, if it has these parameters) and returns the values that the page must show; ``check_`` and that
 name, where it exists, looks at the pictures and captions of all frames; ``figures()`` gives the values of the page's
-other figures, in order, and may have that parameter too.
+other figures, in order, and may have those parameters too.
 """
 
 import inspect
@@ -25,6 +25,7 @@ def of_page(path: str) -> ModuleType | None:
         return None
 
 
-def called(function: Callable[..., Any], X: Any, **arguments: Any) -> Any:
-    """The cohort's rows go to a function that asks for them."""
-    return function(**arguments, **({"X": X} if "X" in inspect.signature(function).parameters else {}))
+def called(function: Callable[..., Any], rows: dict[str, Any], **arguments: Any) -> Any:
+    """The cohort's rows, ``X`` and ``y``, go to a function that asks for them."""
+    asked = inspect.signature(function).parameters
+    return function(**arguments, **{name: rows[name] for name in rows if name in asked})
