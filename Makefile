@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test notebooks live lint bench
+.PHONY: book test notebooks live lint bench offline
 
 book: .venv/installed
 	$(BIN)/jupyter-book build -n -W --keep-going .
@@ -20,6 +20,10 @@ live: .venv/installed
 bench: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/tracing.py
+	$(BIN)/python benchmarks/pages.py
+
+offline: book
+	$(BIN)/python publish/offline.py
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -261,9 +261,9 @@ imported or changed. All were timed in one run, in turns. The models were in eva
 {WHAT_IS_TIMED}
 The first row is the time of the bare forward pass; all others are multiples of it.
 
-{table(["", *MODELS], costs(medians))}
+{table(["what", *MODELS], costs(medians))}
 
-{table(["", *MODELS], ratios(medians))}
+{table(["what", *MODELS], ratios(medians))}
 
 How the cost grows with the number of calls (layers of 256 units, batch 16):
 

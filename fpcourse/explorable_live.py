@@ -11,13 +11,15 @@ from fpcourse.controls import COVERED, Control, Explorable, Try
 from fpcourse.views import asset, close, fallback_picture, page_html
 
 _COUNTER = itertools.count(1)
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def present(explorable: Explorable) -> None:
     """Show the explorable; beside the widget stands a picture of the start frame, for where no widget is shown."""
     start = explorable.view(explorable.start)
-    bundle = Panel(explorable).box._repr_mimebundle_()
-    views._display({**bundle, **fallback_picture(start), "text/plain": repr(start)})
+    # As ipywidgets writes it, whose own function for this came with version 8.
+    view = {"version_major": 2, "version_minor": 0, "model_id": Panel(explorable).box.model_id}
+    views._display({WIDGET_VIEW: view, **fallback_picture(start), "text/plain": repr(start)})
     close(start)
 
 

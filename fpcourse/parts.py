@@ -48,7 +48,7 @@ class Table:
         head = row(self.headers, 'th scope="col"')
         name = escape(f"Table: {', '.join(self.headers)}")
         return (
-            f'<div class="fp-table" tabindex="0" role="region" aria-label="{name}">'
+            f'<div class="fp-table" tabindex="0" role="group" aria-label="{name}">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>"
         )
 
@@ -81,4 +81,4 @@ class Listing:
             for number, line in enumerate(self.source.splitlines())
         )
         name = "Code, active line marked"
-        return f'<pre class="fp-listing" tabindex="0" role="region" aria-label="{name}">{lines}</pre>'
+        return f'<pre class="fp-listing" tabindex="0" role="group" aria-label="{name}">{lines}</pre>'

@@ -87,7 +87,7 @@ class ErrorText:
         return (
             '<div class="fp-error" role="group" aria-label="Error">'
             f"<p><strong>torch raises {escape(self.type)}</strong></p>"
-            f'<pre tabindex="0" role="region" aria-label="Error text">{escape(self.message)}</pre>'
+            f'<pre tabindex="0" role="group" aria-label="Error text">{escape(self.message)}</pre>'
             + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
             + "</div>"
         )

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from fpcourse import explorable_live, explorable_page, plots, views
 from fpcourse.controls import Explorable, Try
+from fpcourse.explorable_live import Panel
 from fpcourse.explorables import explore
 from fpcourse.palette import BATCH
 from fpcourse.parts import Listing, Table
@@ -281,6 +282,17 @@ def test_explore_shows_the_widget_a_picture_and_the_numbers(shown):
     model = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
     assert isinstance(widgets.widget.widget_serialization["from_json"](f"IPY_MODEL_{model}", None), widgets.VBox)
     assert set(bundle) == {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"}
+
+
+def test_explore_shows_what_ipywidgets_would_and_does_not_need_its_newest(shown, monkeypatch):
+    made = []
+    monkeypatch.setattr(explorable_live, "Panel", lambda it: made.append(Panel(it)) or made[-1])
+    explore(quick, CONTROLS)
+    view = "application/vnd.jupyter.widget-view+json"
+    assert shown[0][view] == made[0].box._repr_mimebundle_()[view]
+    monkeypatch.delattr(widgets.Widget, "_repr_mimebundle_")  # version 7 has none
+    explore(quick, CONTROLS)
+    assert shown[1][view]
 
 
 def test_explore_of_tables_shows_a_table_where_no_widget_is(shown):

@@ -86,7 +86,7 @@ def test_html_marks_numeric_columns_headers_and_its_name():
     assert box == {
         "class": "fp-table",
         "tabindex": "0",
-        "role": "region",
+        "role": "group",
         "aria-label": "Table: layer, type, parameters",
     }
 
@@ -154,7 +154,7 @@ def test_listing_lights_its_lines():
     assert reader.text == SOURCE + "\n"
     assert reader.marked == ['    if x < 1 & y > "2":\n', "        return x\n"]
     (box,) = reader.attributes("pre")
-    assert box["class"] == "fp-listing" and box["tabindex"] == "0" and box["role"] == "region"
+    assert box["class"] == "fp-listing" and box["tabindex"] == "0" and box["role"] == "group"
     assert box["aria-label"]
 
 

@@ -1,13 +1,12 @@
 """The build itself: what must fail fails, each time, and what has changed is executed again."""
 
 import os
-import shutil
+import re
 import subprocess
-import sys
 
-import nbformat
 import pytest
-from built_book import ROOT
+from last_updated import last_commits
+from small_books import build, lay_out, write_notebook
 
 COUNTING = "import time; print('ran at', time.time_ns())"
 EXPLORABLE = """\
@@ -26,22 +25,11 @@ explore(draw, {{"n": [1, 2, 3]}})
 @pytest.fixture
 def small_book(tmp_path):
     """A book of one notebook under the real configuration and extensions, with a copy of the package to change."""
-    for name in ("book/_ext", "book/_static", "fpcourse"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_config.yml", "requirements.txt"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf8")
-    return tmp_path
+    return lay_out(tmp_path)
 
 
 def write_page(book, source=COUNTING, prose="# A page\n\nText."):
-    cells = [nbformat.v4.new_markdown_cell(prose, id="prose"), nbformat.v4.new_code_cell(source, id="code")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "book" / "page.ipynb")
-
-
-def build(book) -> subprocess.CompletedProcess:
-    command = [os.path.join(os.path.dirname(sys.executable), "jupyter-book"), "build", "-n", "-W", "--keep-going", book]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    write_notebook(book / "book" / "page.ipynb", source, prose)
 
 
 def built_text(book) -> str:
@@ -54,10 +42,25 @@ def built_text(book) -> str:
         ({"prose": "# A page\n\n[a link](nowhere.md)"}, "nowhere.md"),
         ({"prose": "# A page\n\n[a run](page.ipynb#coed)"}, "'coed'"),
         ({"prose": "# A page\n\n## Code"}, "cell 'code' has the id of a heading"),
+        (
+            {"prose": "# A page\n\nIt is $\\frac{1$."},
+            "page.ipynb:10004: WARNING: formula '\\\\frac{1': Missing close brace",
+        ),
+        ({"prose": "# A page\n\n$$\nx\n$$ (a)"}, "formula 'x': formulas have no numbers here"),
+        ({"prose": "# A page\n\n![](../_static/readme.png)"}, "has no alt text"),
         ({"source": "raise ValueError('a broken cell')"}, "a broken cell"),
         ({"source": EXPLORABLE.format(broken=3)}, "no such wave"),
     ],
-    ids=["missing reference", "missing cell", "a cell's id twice", "failing cell", "failing frame"],
+    ids=[
+        "missing reference",
+        "missing cell",
+        "a cell's id twice",
+        "broken formula",
+        "numbered formula",
+        "picture without words",
+        "failing cell",
+        "failing frame",
+    ],
 )
 def test_a_failing_build_fails_again_unchanged(small_book, page, message):
     write_page(small_book, **page)
@@ -116,3 +119,95 @@ def test_what_a_cell_prints_in_pieces_stands_in_one_box(small_book):
     write_page(small_book, IN_PIECES)
     assert build(small_book).returncode == 0
     assert built_text(small_book).count("one line\nand another\n") == 1
+
+
+MATHS = """# A page
+
+One <span id="line"></span>$x$ a line. It costs $5 and $6.
+
+$$
+y = a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p + q + r + s + t + u + v + w + x
+$$
+"""
+
+
+def test_formulas_stand_on_the_line_and_scroll_where_they_are_wide(small_book, browser):
+    write_page(small_book, prose=MATHS)
+    assert build(small_book).returncode == 0
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto((small_book / "_build" / "html" / "book" / "page.html").as_uri())
+    assert "It costs $5 and $6." in page.locator("article").inner_text()
+    line, x, ex = page.evaluate(
+        """() => {
+            const mark = document.getElementById("line");
+            mark.style.cssText = "display: inline-block; width: 1ex";
+            const x = mark.nextElementSibling.querySelector("path").getBoundingClientRect();
+            const { bottom, width } = mark.getBoundingClientRect();
+            return [bottom, x, width];
+        }"""
+    )
+    # MathJax's x is 442 units high and hangs 11 below the line: a little more than the text's.
+    assert abs(x["height"] / ex - 453 / 442) < 0.05
+    assert abs(x["bottom"] - line) < 1
+    formula = page.locator(".formula")
+    assert formula.evaluate("(box) => box.scrollWidth > box.clientWidth + 100")
+    assert formula.evaluate("(box) => box.scrollHeight === box.clientHeight")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if formula.evaluate("(box) => box === document.activeElement"):
+            break
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "document.activeElement.matches('.formula') && document.activeElement.scrollLeft > 0",
+        timeout=5000,
+    )
+    context.close()
+
+
+def git(folder, *arguments, **environment):
+    author = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    nothing = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    subprocess.run(["git", *arguments], cwd=folder, check=True, env={**os.environ, **nothing, **author, **environment})
+
+
+def test_a_page_says_when_it_was_last_changed_where_git_knows(small_book, monkeypatch):
+    write_page(small_book)
+    assert build(small_book).returncode == 0
+    assert "Last updated" not in built_text(small_book)
+    git(small_book, "init", "-q")
+    git(small_book, "add", "book/page.ipynb")
+    git(small_book, "commit", "-qm", "The page", GIT_COMMITTER_DATE="2020-02-03T12:00:00")
+    git(small_book, "commit", "-qm", "Another thing", "--allow-empty", GIT_COMMITTER_DATE="2021-02-03T12:00:00")
+    before = built_text(small_book)
+    assert build(small_book).returncode == 0
+    after = built_text(small_book)
+    assert "Last updated on 3 February 2020." in after
+    ran_at = [text.partition("ran at")[2][:30] for text in (before, after)]
+    assert ran_at[0] and ran_at[0] == ran_at[1]  # written again, not run again
+    assert [str(day) for day in last_commits(small_book).values()] == ["2020-02-03"]
+    git(small_book.parent, "clone", "-q", "--depth=1", small_book.as_uri(), "shallow")
+    assert (small_book.parent / "shallow" / "book" / "page.ipynb").is_file()
+    assert last_commits(small_book.parent / "shallow") == {}
+    monkeypatch.setenv("PATH", "")
+    assert last_commits(small_book) == {}
+
+
+def test_the_status_page_is_of_this_build_and_no_notebook_is_run_for_it(small_book):
+    write_page(small_book)
+    chapters = "parts:\n  - caption: Reference\n    chapters:\n      - file: book/status\n"
+    (small_book / "_toc.yml").write_text("format: jb-book\nroot: book/page\n" + chapters, encoding="utf8")
+    tables = "\n".join(f"```{{this-build}} {name}\n```\n" for name in ("tests", "pages"))
+    (small_book / "book" / "status.md").write_text(f"# Status\n\n{tables}", encoding="utf8")
+    (small_book / "tests").mkdir()
+    for count in (1, 2):
+        text = "".join(f"def test_{i}(): ...\n" for i in range(count))
+        (small_book / "tests" / "test_it.py").write_text(text, encoding="utf8")
+        before = built_text(small_book).partition("ran at")[2][:30] if count == 2 else ""
+        assert build(small_book).returncode == 0
+        status = (small_book / "_build" / "html" / "book" / "status.html").read_text(encoding="utf8")
+        cells = re.findall(r"<td[^>]*>(?:<p>)?(.*?)(?:</p>)?</td>", status)
+        assert cells[cells.index(next(cell for cell in cells if "tests/" in cell)) + 1] == str(count)
+        assert "data-place" not in status
+    assert before and built_text(small_book).partition("ran at")[2][:30] == before

@@ -11,6 +11,7 @@ from refresh import NOTEBOOKS, normalised, text_of
 IDS = [path.stem for path in NOTEBOOKS]
 WORDS_ON_THE_MAIN_PATH = 1500
 NUMBER = re.compile(r"(?<![\w.,])[−-]?\d[\d,]*(?:\.\d+)?")
+FORMULA = re.compile(r"`[^`]*`|(?s:\$\$(.+?)\$\$)|\$(?!\s)([^$`\n]+?)(?<!\s)\$")  # or code, which holds none
 
 
 def read(path):
@@ -143,8 +144,21 @@ def numbers(text: str) -> set[str]:
     return {match.replace(",", "").replace("−", "-").rstrip(".") for match in NUMBER.findall(text)}
 
 
+def plain_formula(match: re.Match) -> str:
+    """What counts of a formula: its numbers, and the words in it; its letters and signs do not."""
+    block, inline = match.groups()
+    if not (block or inline):
+        return match[0]
+    tex = re.sub(r"(?<=\d)(\\,|\{,\})(?=\d{3})", "", block or inline)  # 23\,040 and 23{,}040
+    words = re.findall(r"\\text\{([^}]*)\}", tex)
+    signs = re.sub(r"\\text\{[^}]*\}|\\[A-Za-z]+|[A-Za-z_]", " ", tex)
+    # A block on a line of its own, as what stands further in is code.
+    return ("\n{}\n" if block else " {} ").format(" ".join([*words, *signs.split()]))
+
+
 def plain_prose(markdown: str) -> str:
-    """Prose without code, links' targets, tags and the line of minutes."""
+    """Prose without code, links' targets, tags and the line of minutes; of a formula its numbers and words."""
+    markdown = FORMULA.sub(plain_formula, markdown)
     markdown = re.sub(r"(?m)^\*\d+ minutes.*$|^\|.*\|$|^ {4}.*$|^\d\. ", "", markdown)
     return re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]+>|torch \d\.\d+|et al\. \d{4}", " ", markdown)
 
@@ -232,6 +246,17 @@ def test_the_patients_three_numbers_are_those_of_plain_torch_on_every_page(noteb
         assert number in outputs and number in prose
 
 
+def test_a_formula_counts_with_its_numbers_and_words():
+    inline = plain_prose(r"It is $\sqrt{2/256}$, or $x_{12}^2 \cdot \tfrac14$; it costs $5 and `$x` $6.")
+    assert {number for number in numbers(inline) if digits(number) > 1} == {"256", "12", "14"}
+    assert re.findall(r"[A-Za-z]+", inline) == ["It", "is", "or", "it", "costs", "and"]
+    block = plain_prose(
+        "$$\n\\text{odd} = \\begin{cases} 23\\,040 x^{-0.5} & \\text{if } y \\\\ -1.4 \\end{cases}\n$$\nSo 2.5."
+    )
+    assert {number.lstrip("-") for number in numbers(block)} == {"23040", "0.5", "1.4", "2.5"}
+    assert re.findall(r"[A-Za-z]+", block) == ["odd", "if", "So"]
+
+
 @pytest.mark.parametrize("word", ["simply", "just", "obviously", "best", "the only", "no other", "TODO", "FIXME"])
 def test_no_word_that_a_reader_trips_over(notebook, word):
     assert not re.search(rf"\b{word}\b", main_path(notebook), flags=re.I)
@@ -243,6 +268,9 @@ def test_a_broken_notebook_is_noticed():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A\nIt is 1,234.", id="b"), cell])
     with pytest.raises(AssertionError):
         test_every_cell_that_shows_something_has_its_output(notebook)
+    with pytest.raises(AssertionError):
+        test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook)
+    notebook.cells[0].source = "# A\nIt is $x_{12}$."
     with pytest.raises(AssertionError):
         test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook)
     notebook.metadata["widgets"] = {}

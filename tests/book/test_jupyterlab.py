@@ -1,0 +1,158 @@
+"""Explorables in a real JupyterLab: run all cells, move a control by keyboard, and see what the built page shows.
+
+Two notebooks hold one of each kind: sliders, choices and Play on the start page, a table and an error in chapter 2.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from built_book import ROOT
+from playwright.sync_api import expect
+
+# A lab of its own: no home directory is read or written, and it asks nobody for news.
+FOLDERS = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
+}
+NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+START_S, RUN_MS = 40, 60_000
+
+
+@contextmanager
+def jupyterlab(folder: Path):
+    """A JupyterLab over a folder of copies, at a free port behind a token; gone afterwards, with its kernels."""
+    environment = {name: str(folder / part) for name, part in FOLDERS.items()}
+    news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps(NO_NEWS), encoding="utf8")
+    (folder / "books").mkdir()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command += [f"--ServerApp.root_dir={folder / 'books'}"]
+    inherited = {name: value for name, value in os.environ.items() if name != "FPCOURSE_STATIC"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, env={**inherited, **environment}, stdout=log, stderr=log)
+        try:
+            yield address(folder, server)
+        finally:
+            server.send_signal(signal.SIGTERM)  # it stops its kernels first
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def address(folder: Path, server: subprocess.Popen) -> dict:
+    """Where the server listens, as it says itself once it is up."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and server.poll() is None:
+        for file in (folder / "runtime").glob("jpserver-*.json"):
+            try:
+                return json.loads(file.read_text(encoding="utf8"))
+            except ValueError:
+                pass  # not yet written to its end
+        time.sleep(0.1)
+    pytest.fail(f"JupyterLab did not start:\n{(folder / 'log').read_text()[-3000:]}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    with jupyterlab(folder) as server:
+        yield {**server, "books": folder / "books"}
+
+
+@pytest.fixture
+def notebook(lab, browser):
+    """Opens a copy of a notebook, without its outputs, in JupyterLab and runs all its cells."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    tab = context.new_page()
+    tab.set_default_timeout(RUN_MS)
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+
+    def run(name: str):
+        copied = nbformat.read(ROOT / "book" / name, as_version=4)
+        code = [cell for cell in copied.cells if cell.cell_type == "code"]
+        for cell in code:
+            cell.update(outputs=[], execution_count=None)
+        nbformat.write(copied, lab["books"] / name)
+        tab.goto(f"{lab['url']}lab/workspaces/{Path(name).stem}/tree/{name}?token={lab['token']}")
+        tab.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        tab.get_by_role("menuitem", name="Run", exact=True).click()
+        tab.get_by_text("Run All Cells", exact=True).click()
+        prompts = tab.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt")
+        expect(prompts).to_have_text([f"[{at}]:" for at in range(1, len(code) + 1)], timeout=RUN_MS)
+        assert tab.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+        return tab
+
+    yield run
+    context.close()
+    assert asked and all(url.startswith((lab["url"], "data:", "blob:")) for url in asked)
+
+
+# What a reader sees of one frame, in a built page as in a notebook.
+SEEN = """(root) => ({
+    caption: root.querySelector('figcaption').textContent,
+    values: JSON.parse(root.querySelector('.fp-values').textContent),
+    rows: [...root.querySelectorAll('.fp-table tr')].map((row) => row.innerText),
+    error: root.querySelector('.fp-error')?.innerText ?? null,
+})"""
+
+
+def built(page, path: str, explorable: str, state: str) -> dict:
+    """What the built page shows for a state of its explorable."""
+    page.goto("about:blank")
+    page.open_page(f"book/{path}#{explorable}?{state}")
+    return page.locator(f"#{explorable}").evaluate(SEEN)
+
+
+def shows(tab, wanted: dict) -> None:
+    """The notebook's explorable comes to show the same as the built page."""
+    expect(tab.locator(".jp-OutputArea figcaption")).to_have_text(wanted["caption"], timeout=15_000)
+    assert tab.locator(".jp-OutputArea:has(> * figcaption)").evaluate(SEEN) == wanted
+
+
+def press(tab, widget, *keys: str) -> None:
+    widget.focus()
+    for key in keys:
+        tab.keyboard.press(key)
+
+
+def slider(tab, label: str):
+    return tab.locator(f".widget-hslider:has(label:text-is('{label}')) [role=slider]")
+
+
+def test_sliders_choices_and_play_on_the_start_page(notebook, page):
+    tab = notebook("00_start.ipynb")
+    press(tab, slider(tab, "step"), "ArrowRight", "ArrowRight", "ArrowRight")
+    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=3"))
+    press(tab, tab.locator(".widget-toggle-button:text-is('train')"), "Enter")
+    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=3&mode=train"))
+    press(tab, slider(tab, "step"), *["ArrowRight"] * 4)
+    press(tab, tab.locator(".widget-play button").first, "Enter")  # from step 7 to the last, where it stops
+    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=8&mode=train"))
+
+
+def test_a_table_and_an_error_in_chapter_2(notebook, page):
+    tab = notebook("02_shapes.ipynb")
+    press(tab, slider(tab, "batch size"), "ArrowRight")
+    wanted = built(page, "02_shapes.html", "explore-shape-bench", "batch_size=128")
+    assert len(wanted["rows"]) > 8 and wanted["error"] is None
+    shows(tab, wanted)
+    press(tab, slider(tab, "features in the data"), "ArrowLeft")
+    wanted = built(page, "02_shapes.html", "explore-shape-bench", "batch_size=128&features=19")
+    assert wanted["rows"] == [] and "cannot be multiplied" in wanted["error"]
+    shows(tab, wanted)
