@@ -17,12 +17,13 @@ import tempfile
 import threading
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[1]
-HTML, RESULT = ROOT / "_build" / "html", ROOT / "benchmarks" / "pages.md"
+sys.path.insert(0, str(ROOT / "tests" / "book"))
+
+import built_book  # noqa: E402
+
+RESULT = ROOT / "benchmarks" / "pages.md"
 LIGHTHOUSE = "lighthouse@12.8.2"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SCORES = ("performance", "accessibility", "best-practices", "seo")
 HEADER = ("page", *SCORES, "largest paint, s", "blocked, ms", "KiB", "requests")
 
@@ -53,9 +54,7 @@ class Compressing(http.server.SimpleHTTPRequestHandler):
 
 def pages() -> list[str]:
     """The start page and the chapters."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-    files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-    return [f"{file}.html" for file in files if not file.startswith("book/reference/")]
+    return [page for page in built_book.pages() if not page.startswith("book/reference/")]
 
 
 def lighthouse(address: str, browser: str) -> dict:
@@ -95,10 +94,12 @@ that a page loads.
 
 
 def main() -> None:
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not browser or not shutil.which("npx") or not HTML.is_dir():
+    browser = built_book.installed_browser()
+    if not browser or not shutil.which("npx") or not built_book.HTML.is_dir():
         sys.exit("Lighthouse was not run: it needs npx (Node), a Chromium or Chrome, and the built book (make book).")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Compressing, directory=HTML))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Compressing, directory=built_book.HTML)
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     rows, version = [], ""
     for page in pages():

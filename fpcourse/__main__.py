@@ -92,10 +92,12 @@ def forward_pass() -> tuple[bool, str]:
 
 
 def first_line(error: Exception) -> str:
+    """What an error says, at the length of a line."""
     return (str(error).splitlines() or [""])[0][:80]
 
 
 def device() -> tuple[bool, str]:
+    """What the course runs on, and the GPU that it does not need."""
     try:
         import torch
 

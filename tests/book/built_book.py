@@ -1,11 +1,13 @@
-"""Where the built book is, which pages it has, and when one is ready."""
+"""Where the built book is, which pages it has, what to read it with, and when a page is ready."""
 
+import shutil
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def pages() -> list[str]:
@@ -13,6 +15,11 @@ def pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     return [f"{file}.html" for file in files]
+
+
+def installed_browser() -> str | None:
+    """The Chromium or Chrome on this machine's path."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def wait_until_ready(page) -> None:

@@ -1,16 +1,14 @@
 """A fresh build of the book, and a real browser to read it with."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from built_book import HTML, ROOT, wait_until_ready
+from built_book import HTML, ROOT, installed_browser, wait_until_ready
 from playwright.sync_api import Error, sync_playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,7 +37,7 @@ def html() -> Path:
 @pytest.fixture(scope="session")
 def browser():
     """The Chromium or Chrome of this machine, on the path or where Chrome installs itself; else Playwright's own."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = installed_browser()
     with sync_playwright() as playwright:
         for options in ({"executable_path": found},) if found else ({"channel": "chrome"}, {}):
             try:

@@ -138,12 +138,16 @@ def slider(tab, label: str):
 def test_sliders_choices_and_play_on_the_start_page(notebook, page):
     tab = notebook("00_start.ipynb")
     press(tab, slider(tab, "step"), "ArrowRight", "ArrowRight", "ArrowRight")
-    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=3"))
+    wanted = [built(page, "00_start.html", "explore-batch-flow", "step=3")]
+    shows(tab, wanted[0])
     press(tab, tab.locator(".widget-toggle-button:text-is('train')"), "Enter")
-    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=3&mode=train"))
+    wanted.append(built(page, "00_start.html", "explore-batch-flow", "step=3&mode=train"))
+    shows(tab, wanted[1])
     press(tab, slider(tab, "step"), *["ArrowRight"] * 4)
     press(tab, tab.locator(".widget-play button").first, "Enter")  # from step 7 to the last, where it stops
-    shows(tab, built(page, "00_start.html", "explore-batch-flow", "step=8&mode=train"))
+    wanted.append(built(page, "00_start.html", "explore-batch-flow", "step=8&mode=train"))
+    shows(tab, wanted[2])
+    assert len({seen["caption"] for seen in wanted}) == 3  # each move was seen by its caption
 
 
 def test_a_table_and_an_error_in_chapter_2(notebook, page):

@@ -190,6 +190,7 @@ def test_code_can_be_copied(browser, html):
     cell.hover()
     cell.locator("button.copybtn").click()
     page.wait_for_function("document.querySelector('button.copybtn').classList.contains('success')")
+    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").first.inner_text().strip()
     context.close()
 
 
