@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from built_book import HTML, pages, wait_until_ready
 
 SIZES = {1280: 900, 390: 844}
+NARROW = 320
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 ALL = [*pages(), "search.html", "genindex.html"]
 
@@ -20,7 +21,7 @@ def opened(browser, html):
     contexts = []
 
     def open_page(path, width=1280, scheme="light", **options):
-        size = {"width": width, "height": SIZES[width]}
+        size = {"width": width, "height": SIZES.get(width, 844)}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
         page = contexts[-1].new_page()
         page.goto((html / path).as_uri())
@@ -42,6 +43,13 @@ def test_nothing_keeps_a_reader_out(opened, path, width, scheme):
     """axe, by the rules of WCAG 2.2 AA and by good practice."""
     found = Axe().run(opened(path, width, scheme), options=RULES).response["violations"]
     assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_nothing_is_read_sideways(opened, path):
+    """320 px: the width at which WCAG asks for text that needs no scrolling to the side."""
+    page = opened(path, NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
 
 
 CONTRASTS = """() => {
