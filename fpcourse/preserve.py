@@ -54,7 +54,7 @@ def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
     Its ``stacklevel`` is that of its warning.
     """
     grad_enabled = torch.is_grad_enabled()
-    put_random_state_back = _keep_random_state()
+    put_random_state_back = keep_random_state()
     put_parameters_back = _keep_parameters(modules)
     put_modules_back = _keep_modules(modules)
 
@@ -217,7 +217,7 @@ def _versions(tensors: list[torch.Tensor]) -> list[int | None]:
         return [None if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
-def _keep_random_state() -> Callable[[], None]:
+def keep_random_state() -> Callable[[], None]:
     numpy_random = sys.modules.get("numpy.random")  # not loaded: nothing has drawn from it, and it has no state yet
     python_state = random.getstate()
     numpy_state = numpy_random.get_state() if numpy_random else None

@@ -11,6 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
+# The cell with an exercise's solution is folded: in the built page under these words, in JupyterLab as it opens.
+SOLUTION = {
+    "jupyter": {"source_hidden": True},
+    "mystnb": {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"},
+}
+
 
 def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook without what differs from run to run or from machine to machine.
@@ -27,7 +33,8 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     count = 0
     for cell in notebook.cells:
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        tags = cell.metadata.get("tags")
+        cell.metadata = {"tags": tags, **(SOLUTION if "solution" in tags else {})} if tags else {}
         if cell.cell_type != "code":
             continue
         count += 1

@@ -1,0 +1,41 @@
+"""Every exercise meets at least four wrong answers that people give; each fails with its own message.
+
+A module ``wrong_<chapter>`` holds them: ``WRONG``, for each exercise a list of (function, what its message says, number
+of the misconception or None).
+"""
+
+from importlib import import_module
+
+import pytest
+
+from fpcourse.checks import check
+from fpcourse.checks.exercises import CHAPTERS, checkers
+
+WRONG = {name: answers for chapter in CHAPTERS for name, answers in import_module(f"wrong_{chapter}").WRONG.items()}
+CASES = [
+    pytest.param(name, *answer, id=f"{name}-{answer[0].__name__}")
+    for name, answers in WRONG.items()
+    for answer in answers
+]
+
+
+def test_each_exercise_has_at_least_four_and_each_its_own_message():
+    assert WRONG.keys() == checkers().keys()
+    for name, answers in WRONG.items():
+        said = [fragment for _, fragment, _ in answers]
+        assert len(set(said)) == len(said) >= 4, name
+
+
+@pytest.mark.parametrize(("name", "function", "said", "misconception"), CASES)
+def test_a_wrong_answer_gets_its_own_message(name, function, said, misconception):
+    original = function.__name__
+    function.__name__ = name
+    try:
+        found = [check(function) for _ in range(3)]  # on fresh inputs each time
+    finally:
+        function.__name__ = original
+    others = {fragment for _, fragment, _ in WRONG[name]} - {said}
+    for verdict in found:
+        assert verdict.state == "not yet" and said in verdict.message, verdict
+        assert not [fragment for fragment in others if fragment in verdict.message]
+        assert verdict.misconception == misconception

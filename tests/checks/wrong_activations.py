@@ -1,0 +1,3 @@
+"""Wrong answers to the exercises of this chapter, as people give them."""
+
+WRONG = {}
