@@ -51,6 +51,13 @@ def test_what_measures_knows_nothing_of_drawing():
     assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.controls"} & set(loaded)
 
 
+def test_checking_an_exercise_needs_no_explorable():
+    loaded = fresh(
+        "import sys\nfrom fpcourse.checks.exercises import checkers\ncheckers()\nprint(*sys.modules, sep='\\n')"
+    ).split()
+    assert not {"IPython", "ipywidgets", "fpcourse.explorables"} & set(loaded)
+
+
 def test_names_are_listed_once_and_unknown_ones_refused():
     assert dir(fpcourse) == sorted(fpcourse.__all__)
     assert len(set(fpcourse.__all__)) == len(fpcourse.__all__)

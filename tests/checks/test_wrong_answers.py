@@ -4,7 +4,9 @@ A module ``wrong_<chapter>`` holds them: ``WRONG``, for each exercise a list of 
 of the misconception or None).
 """
 
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,9 @@ def test_a_wrong_answer_gets_its_own_message(name, function, said, misconception
         assert verdict.state == "not yet" and said in verdict.message, verdict
         assert not [fragment for fragment in others if fragment in verdict.message]
         assert verdict.misconception == misconception
+
+
+def test_a_misconception_is_in_the_list():
+    page = (Path(__file__).resolve().parents[2] / "book/reference/misconceptions.md").read_text(encoding="utf8")
+    numbers = {int(number) for number in re.findall(r"(?m)^### (\d+)\. ", page)}
+    assert {number for _, _, _, number in (case.values for case in CASES) if number} <= numbers
