@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -25,3 +26,10 @@ def installed_browser() -> str | None:
 def wait_until_ready(page) -> None:
     """An explorable is ready when its controls are shown."""
     page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
+
+
+def violations(page) -> list[tuple[str, list[str]]]:
+    """What axe finds on a page by the rules of WCAG 2.2 AA and by good practice: each rule with the elements."""
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = Axe().run(page, options=rules).response["violations"]
+    return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from built_book import ROOT
+from built_book import ROOT, violations
 from IPython.core.inputtransformer2 import TransformerManager
 from small_books import build, lay_out, write_notebook
 
@@ -94,6 +94,18 @@ def test_a_page_without_cells_has_an_edit_link_and_no_button(at_home):
 def test_the_canonical_address_is_said_once(at_home):
     (link,) = read(at_home, "book/01_forward_pass.html").select("link[rel=canonical]")
     assert link["href"] == f"{PAGES}book/01_forward_pass.html"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_opened_buttons_keep_nobody_out(browser, at_home, scheme, width):
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto((at_home / "_build/html/book/01_forward_pass.html").as_uri())
+    page.locator(".dropdown-launch-buttons button").click()
+    page.locator(".dropdown-launch-buttons .dropdown-menu a").first.wait_for(state="visible")
+    assert violations(page) == []
+    context.close()
 
 
 @pytest.mark.parametrize("page", ["book/00_start", "book/01_forward_pass", "book/reference/glossary"])
