@@ -1,4 +1,4 @@
-"""patients: the made-up cohort that the chapters use, shaped like a public readmission data set.
+"""patients, load: the made-up cohort that the chapters use, and the public readmission data set it is shaped like.
 
 The margins (mean, standard deviation, range, counts) in ``FEATURES`` follow those published on "Diabetes
 130-US Hospitals for Years 1999-2008" (UCI Machine Learning Repository, data set 296, doi:10.24432/C5230J).
@@ -15,7 +15,8 @@ real data find.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
@@ -198,26 +199,27 @@ FEATURES = (
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Cohort(ShownAsTable):
-    """Made-up patients: no real record was used, and nothing medical follows from them.
+    """Patients: made up by ``patients``, or real ones read by ``load``. Nothing medical follows from made-up ones.
 
     Attributes:
-        X: ``(n, 20)`` float32, standardised by the published mean and standard deviation of each feature.
+        X: ``(n, 20)`` float32, each feature standardised: by its published mean and standard deviation, or, after
+            ``split``, by those of the first part.
         y: ``(n, 1)`` float32, 1 for readmitted within 30 days, else 0.
-        risk: ``(n, 1)`` float32, the probability with which ``y`` was drawn to be 1.
+        risk: ``(n, 1)`` float32, the probability with which ``y`` was drawn to be 1; None for real patients.
         features: the names of the 20 columns.
         raw: ``(n, 20)`` float32, the features in their own units: years, days, counts, 0 or 1.
     """
 
     X: torch.Tensor
     y: torch.Tensor
-    risk: torch.Tensor
+    risk: torch.Tensor | None
     features: tuple[str, ...]
     raw: torch.Tensor
 
     def __repr__(self) -> str:
-        n = len(self.X)
+        n, kind = len(self.X), "real" if self.risk is None else "made-up"
         return (
-            f"Cohort({n} made-up patient{'s' if n > 1 else ''}, {len(self.features)} features, "
+            f"Cohort({n} {kind} patient{'s' if n > 1 else ''}, {len(self.features)} features, "
             f"{_percent(self.y.mean().item())} readmitted)"
         )
 
@@ -232,6 +234,33 @@ class Cohort(ShownAsTable):
             ("feature", "unit", "mean or share", "std", "min", "max"),
             tuple(rows),
             frozenset({"mean or share", "std", "min", "max"}),
+        )
+
+    def split(self, *shares: float, seed: int = 0) -> tuple["Cohort", ...]:
+        """Parts of the cohort with these shares of its patients, drawn from ``seed``; no patient is in two of them.
+
+        All parts are standardised by the means and standard deviations of the first, on which a model is fitted:
+        what is held out takes no part in that. ``train, rest = cohort.split(0.6, 0.4)``.
+
+        Raises:
+            ValueError: the shares do not add up to 1, one is not positive, or a part would be empty.
+        """
+        if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1):
+            raise ValueError(f"the shares must be positive and add up to 1; got {shares}")
+        cuts = [round(len(self.X) * sum(shares[: i + 1])) for i in range(len(shares))]
+        sizes = [end - start for start, end in zip([0, *cuts[:-1]], cuts, strict=True)]
+        if min(sizes) < 1:
+            raise ValueError(f"{len(self.X)} patients cannot be split into parts of {shares}: one would be empty")
+        order = torch.randperm(len(self.X), generator=torch.Generator().manual_seed(_checked_seed(seed)))
+        parts = [rows.sort().values for rows in order.split(sizes)]
+        first = self.raw[parts[0]].double()
+        mean, std = first.mean(0), first.std(0, correction=0)
+        std[std == 0] = 1  # a feature that is the same for all becomes 0
+        X = ((self.raw.double() - mean) / std).float()
+        risk = self.risk
+        return tuple(
+            replace(self, X=X[rows], y=self.y[rows], raw=self.raw[rows], risk=None if risk is None else risk[rows])
+            for rows in parts
         )
 
     def patient(self, i: int) -> Table:
@@ -263,23 +292,66 @@ def patients(n: int = 512, seed: int = 0) -> Cohort:
     """
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n must be a positive whole number of patients; got {n!r}")
-    # torch's CPU generator keeps 32 bits of a seed: a larger one would repeat a smaller one's patients.
-    if not _is_whole(seed) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
-    uniform = _uniforms(n, seed)
+    uniform = _uniforms(n, _checked_seed(seed))
     columns = _columns({name: torch.special.ndtri(u) for name, u in uniform.items() if name != "readmitted"})
     risk = torch.sigmoid(INTERCEPT + _logit(columns))
     raw = torch.stack([columns[feature.name] for feature in FEATURES], dim=1)  # (n, 20)
+    return _cohort(raw, uniform["readmitted"] < risk, risk.float().unsqueeze(1))
+
+
+def load(path: str | Path) -> Cohort:
+    """The real patients of ``diabetic_data.csv``, or of the zip with it, with the same 20 features.
+
+    The set is "Diabetes 130-US Hospitals for Years 1999-2008" (UCI data set 296, CC BY 4.0); ``download`` fetches
+    it. Of each patient the first encounter is kept; encounters that ended in death or in a hospice are left out.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not the published file, or is cut or damaged; the message says where and what to do.
+    """
+    from fpcourse.encounters import read_encounters  # it builds on FEATURES
+
+    read = torch.tensor(read_encounters(path), dtype=torch.float64)  # (n, 21)
+    return _cohort(read[:, :-1], read[:, -1], None)
+
+
+def download(folder: str | Path | None = None) -> Path:
+    """Fetch the published zip of the real data set into ``folder``, by default a cache of the user's.
+
+    Shows a progress bar and prints the data set's licence. A file that is there and whole is not fetched again.
+
+    Returns:
+        The path of the zip, for ``load``.
+
+    Raises:
+        ImportError: ``pooch`` is not installed.
+        ConnectionError: the archive cannot be reached; the message says how to fetch the file by hand.
+        ValueError: what came does not have the published checksum; nothing of it is kept.
+    """
+    from fpcourse.encounters import fetch_encounters
+
+    return fetch_encounters(folder)
+
+
+def _cohort(raw: torch.Tensor, readmitted: torch.Tensor, risk: torch.Tensor | None) -> Cohort:
+    """A cohort of ``raw`` features ``(n, 20)`` float64, standardised by the published figures."""
     mean, std = (
         torch.tensor([getattr(feature, key) for feature in FEATURES], dtype=torch.float64) for key in ("mean", "std")
     )
     return Cohort(
         X=((raw - mean) / std).float(),
-        y=(uniform["readmitted"] < risk).float().unsqueeze(1),
-        risk=risk.float().unsqueeze(1),
+        y=readmitted.float().unsqueeze(1),
+        risk=risk,
         features=tuple(feature.name for feature in FEATURES),
         raw=raw.float(),
     )
+
+
+def _checked_seed(seed: int) -> int:
+    # torch's CPU generator keeps 32 bits of a seed: a larger one would repeat a smaller one's patients.
+    if not _is_whole(seed) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
+    return seed
 
 
 def _is_whole(value: object) -> bool:

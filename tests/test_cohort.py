@@ -276,9 +276,9 @@ def test_repr_counts_the_patients_and_the_readmitted():
     assert repr(patients(1)).startswith("Cohort(1 made-up patient, 20 features, ")
 
 
-def test_the_class_says_that_nothing_is_real():
+def test_the_class_says_what_is_real():
     words = " ".join(Cohort.__doc__.split())
-    assert "Made-up patients: no real record was used, and nothing medical follows" in words
+    assert "Patients: made up by ``patients``, or real ones read by ``load``. Nothing medical follows" in words
 
 
 def test_the_table_describes_the_sample():
@@ -321,3 +321,45 @@ def test_the_table_of_features_is_within_its_own_ranges():
         assert len(cuts) == (feature.high - feature.low) / feature.step
         assert cuts.isfinite().all() and (cuts.diff() > 0).all()
         assert sum(load**2 for load in feature.loads.values()) < 1
+
+
+def test_a_split_has_each_patient_in_one_part_and_the_shares_asked_for():
+    cohort = patients(1000, 3)
+    parts = cohort.split(0.6, 0.15, 0.25, seed=1)
+    assert [len(part.X) for part in parts] == [600, 150, 250]
+    rows = torch.cat([torch.cat([part.raw, part.y, part.risk], dim=1) for part in parts])
+    whole = torch.cat([cohort.raw, cohort.y, cohort.risk], dim=1)
+    assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, whole.tolist()))
+    assert [part.raw.shape for part in cohort.split(1.0)] == [cohort.raw.shape]
+
+
+def test_a_split_is_standardised_by_its_first_part_alone():
+    train, held_out = patients(2000, 3).split(0.7, 0.3)
+    raw = train.raw.double()
+    mean, std = raw.mean(0), raw.std(0, correction=0)
+    for part in (train, held_out):
+        assert torch.allclose(part.X.double(), (part.raw.double() - mean) / std, atol=1e-5)
+    assert train.X.mean(0).abs().max() < 1e-5 < held_out.X.mean(0).abs().max()
+
+
+def test_a_split_is_the_same_for_a_seed_and_draws_nothing_from_the_global_state():
+    before = torch.get_rng_state()
+    first, again, other = (patients(100).split(0.5, 0.5, seed=seed)[0] for seed in (1, 1, 2))
+    assert same(first, again) and not torch.equal(first.raw, other.raw)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_feature_that_is_the_same_for_all_becomes_zero():
+    (part,) = patients(1).split(1.0)
+    assert torch.equal(part.X, torch.zeros(1, 20))
+
+
+@pytest.mark.parametrize("shares", [(), (0.5,), (0.6, 0.6), (1.2, -0.2), (0.0, 1.0)])
+def test_shares_that_do_not_add_up_are_refused(shares):
+    with pytest.raises(ValueError, match="must be positive and add up to 1"):
+        patients(10).split(*shares)
+
+
+def test_an_empty_part_is_refused():
+    with pytest.raises(ValueError, match="one would be empty"):
+        patients(2).split(0.4, 0.3, 0.3)
