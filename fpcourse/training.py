@@ -1,0 +1,216 @@
+"""train, risk_of, metrics: one plain loop that trains ClinicalMLP, and what the risks it gives are worth."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from fpcourse.cohort import Cohort
+from fpcourse.models import ClinicalMLP
+from fpcourse.modes import in_mode
+from fpcourse.parts import ShownAsTable, Table
+from fpcourse.preserve import keep_random_state
+
+try:
+    from sklearn.calibration import calibration_curve
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+    from tqdm.auto import tqdm
+except ImportError:
+    raise ImportError("fpcourse.training needs scikit-learn and tqdm: pip install 'fpcourse[training]'.") from None
+
+QUIET_SECONDS = 10  # a run that takes longer shows a progress bar
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data: the mean loss in it, and the validation loss and AUROC after it.
+
+    Epoch 0 is the untrained model: its training loss is that of an eval-mode pass.
+    """
+
+    number: int
+    training_loss: float
+    validation_loss: float
+    validation_auroc: float
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TrainingRun(ShownAsTable):
+    """What ``train`` returns.
+
+    Attributes:
+        model: the network with the weights and running statistics of the ``best`` epoch, in eval mode.
+        epochs: an ``Epoch`` for the untrained model and for each pass.
+        best: the number of the epoch with the smallest validation loss.
+        checkpoints: each epoch's ``state_dict``.
+    """
+
+    model: ClinicalMLP
+    epochs: tuple[Epoch, ...]
+    best: int
+    checkpoints: tuple[dict[str, torch.Tensor], ...]
+
+    def __repr__(self) -> str:
+        return f"TrainingRun({len(self.epochs) - 1} epochs, best {self.best})"
+
+    def at(self, epoch: int) -> ClinicalMLP:
+        """A copy of the network as it was after ``epoch`` passes, in eval mode; 0 is untrained.
+
+        Raises:
+            IndexError: the run has no such epoch.
+        """
+        if epoch not in range(len(self.checkpoints)):
+            raise IndexError(f"no epoch {epoch!r}: the run has epochs 0 to {len(self.checkpoints) - 1}")
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.checkpoints[epoch])
+        return model
+
+    def table(self) -> Table:
+        """An epoch a row: both losses and the validation AUROC."""
+        headers = ("epoch", "training loss", "validation loss", "validation AUROC")
+        rows = (
+            (str(e.number), f"{e.training_loss:.4f}", f"{e.validation_loss:.4f}", f"{e.validation_auroc:.3f}")
+            for e in self.epochs
+        )
+        return Table(headers, tuple(rows), frozenset(headers))
+
+
+def train(
+    training: Cohort,
+    validation: Cohort,
+    *,
+    hidden: tuple[int, ...] = (64, 32),
+    p: float = 0.3,
+    learning_rate: float = 3e-3,
+    batch_size: int = 256,
+    epochs: int = 40,
+    patience: int = 6,
+    seed: int = 0,
+) -> TrainingRun:
+    """Train a ClinicalMLP on ``training``, and stop when ``validation`` no longer gains by it.
+
+    The loss is binary cross-entropy with logits, without weights for the rarer class: with weights the risks would
+    no longer be probabilities, while AUROC, which compares ranks, would hardly change. The optimiser is AdamW
+    without weight decay. Training stops once the validation loss has not fallen for ``patience`` epochs.
+    The global random state is afterwards what it was. A run of more than 10 seconds shows a progress bar.
+
+    Raises:
+        ValueError: a cohort has one class alone, ``training`` has fewer than 2 patients, or a number is not positive.
+    """
+    _check(training, validation, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
+    put_random_state_back = keep_random_state()
+    torch.manual_seed(seed)
+    try:
+        model = ClinicalMLP(hidden=hidden, p=p)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
+        seen = [_epoch(0, _loss(model, training), model, validation)]
+        checkpoints = [copy.deepcopy(model.state_dict())]
+        for number in tqdm(range(1, epochs + 1), "epoch", delay=QUIET_SECONDS, leave=False):
+            seen.append(_epoch(number, _one_pass(model, optimizer, training, batch_size), model, validation))
+            checkpoints.append(copy.deepcopy(model.state_dict()))
+            best = min(seen, key=lambda epoch: epoch.validation_loss).number
+            if number - best >= patience:
+                break
+    finally:
+        put_random_state_back()
+    model.load_state_dict(checkpoints[best])
+    return TrainingRun(model.eval(), tuple(seen), best, tuple(checkpoints))
+
+
+def _one_pass(model: ClinicalMLP, optimizer: torch.optim.Optimizer, cohort: Cohort, batch_size: int) -> float:
+    """Each patient once, in a fresh order; the mean loss on the way."""
+    model.train()
+    total = 0.0
+    for rows in torch.randperm(len(cohort.X)).split(batch_size):
+        if len(rows) == 1:  # BatchNorm takes no batch of one in train mode
+            continue
+        loss = F.binary_cross_entropy_with_logits(model(cohort.X[rows]), cohort.y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(rows)
+    return total / len(cohort.X)
+
+
+def _epoch(number: int, training_loss: float, model: ClinicalMLP, validation: Cohort) -> Epoch:
+    auroc = roc_auc_score(validation.y.flatten(), risk_of(model, validation.X).flatten())
+    return Epoch(number, training_loss, _loss(model, validation), float(auroc))
+
+
+def _loss(model: ClinicalMLP, cohort: Cohort) -> float:
+    with in_mode(model, "eval"), torch.no_grad():
+        return F.binary_cross_entropy_with_logits(model(cohort.X), cohort.y).item()
+
+
+def _check(training: Cohort, validation: Cohort, **numbers: float) -> None:
+    for name, value in numbers.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive; got {value!r}")
+    for name, cohort in (("training", training), ("validation", validation)):
+        if len(cohort.y.unique()) < 2:
+            raise ValueError(
+                f"the {name} cohort has {len(cohort.y)} patients of one class; it needs readmitted ones and others. "
+                "Draw more patients."
+            )
+
+
+def risk_of(model: torch.nn.Module, X: torch.Tensor) -> torch.Tensor:
+    """The probabilities ``(batch, 1)`` that ``model`` gives for ``X``: eval mode, no graph, a sigmoid of the logit."""
+    with in_mode(model, "eval"), torch.no_grad():
+        return torch.sigmoid(model(X))
+
+
+def logistic_regression(training: Cohort, X: torch.Tensor) -> torch.Tensor:
+    """The probabilities ``(batch, 1)`` of a logistic regression fitted on ``training``: what a network has to beat."""
+    fitted = LogisticRegression(max_iter=1000).fit(training.X.numpy(), training.y.flatten().numpy())
+    return torch.from_numpy(fitted.predict_proba(X.numpy())[:, 1:]).float()
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What predicted risks are worth against what happened.
+
+    Attributes:
+        auroc: the share of pairs (one readmitted, one not) in which the readmitted has the higher risk.
+        average_precision: the precision averaged over the recall; the share of readmitted for a blind guess.
+        log_loss: the mean binary cross-entropy.
+        calibration: for tenths of the patients by predicted risk, (mean predicted risk, share readmitted).
+    """
+
+    auroc: float
+    average_precision: float
+    log_loss: float
+    calibration: tuple[tuple[float, float], ...]
+
+
+def metrics(risk: torch.Tensor, y: torch.Tensor) -> Metrics:
+    """Compare risks ``(n, 1)``, probabilities, with outcomes ``(n, 1)``, each 0 or 1.
+
+    Raises:
+        ValueError: the shapes differ, a risk is not from 0 to 1, or ``y`` has one class alone.
+    """
+    if risk.shape != y.shape:
+        raise ValueError(f"risk has shape {tuple(risk.shape)}, y {tuple(y.shape)}; both must be (n, 1)")
+    if not ((risk >= 0) & (risk <= 1)).all():
+        raise ValueError("a risk is not from 0 to 1; are these logits? Take torch.sigmoid of them first")
+    if len(y.unique()) < 2:
+        raise ValueError("y has one class alone; these measures compare readmitted patients with others")
+    true, predicted = y.flatten().numpy(), risk.detach().flatten().double().numpy()
+    shares, means = calibration_curve(true, predicted, n_bins=10, strategy="quantile")
+    return Metrics(
+        float(roc_auc_score(true, predicted)),
+        float(average_precision_score(true, predicted)),
+        float(log_loss(true, predicted)),
+        tuple(zip(means.tolist(), shares.tolist(), strict=True)),
+    )
+
+
+def compare(risks: Mapping[str, torch.Tensor], y: torch.Tensor) -> Table:
+    """A row for each of the ``risks``, by name: AUROC, average precision and log loss against ``y``."""
+    found = {name: metrics(risk, y) for name, risk in risks.items()}
+    headers = ("risk", "AUROC", "average precision", "log loss")
+    rows = ((name, f"{m.auroc:.3f}", f"{m.average_precision:.3f}", f"{m.log_loss:.4f}") for name, m in found.items())
+    return Table(headers, tuple(rows), frozenset(headers[1:]))

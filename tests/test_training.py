@@ -1,0 +1,180 @@
+"""Training: it learns, it stops, it is repeatable, it leaves no trace; its metrics are those of their definitions."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
+from torch.nn import functional as F
+
+from fpcourse.cohort import Cohort, patients
+from fpcourse.models import ClinicalMLP
+from fpcourse.training import compare, logistic_regression, metrics, risk_of, train
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[Cohort, ...]:
+    return patients(20_000, seed=0).split(0.6, 0.2, 0.2)
+
+
+@pytest.fixture(scope="module")
+def run(parts):
+    return train(*parts[:2])
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Cohort, ...]:
+    return patients(900, seed=1).split(0.6, 0.4)
+
+
+def auroc(risk, y) -> float:
+    """By its definition: over all pairs of a readmitted patient and another, a tie counting a half."""
+    risk, y = risk.flatten().double(), y.flatten() == 1
+    gaps = risk[y].unsqueeze(1) - risk[~y]
+    return ((gaps > 0).double() + (gaps == 0).double() / 2).mean().item()
+
+
+def test_the_network_beats_the_baseline_and_stays_below_the_true_risk(run, parts):
+    training, _, held_out = parts
+    found = [
+        auroc(risk, held_out.y)
+        for risk in (logistic_regression(training, held_out.X), risk_of(run.model, held_out.X), held_out.risk)
+    ]
+    baseline, network, ceiling = found
+    assert 0.70 < baseline < network - 0.01 < ceiling - 0.01
+    assert auroc(risk_of(run.at(0), held_out.X), held_out.y) < 0.6
+
+
+def test_no_feature_alone_and_no_tree_on_two_comes_near_the_network(run, parts):
+    training, _, held_out = parts
+    network = auroc(risk_of(run.model, held_out.X), held_out.y)
+    y, truth = training.y.flatten().numpy(), held_out.y.flatten().numpy()
+    single = max(max(a, 1 - a) for column in held_out.X.T if (a := roc_auc_score(truth, column.numpy())))
+    pairs = []
+    for pair in map(list, itertools.combinations(range(20), 2)):
+        tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(training.X[:, pair].numpy(), y)
+        pairs.append(roc_auc_score(truth, tree.predict_proba(held_out.X[:, pair].numpy())[:, 1]))
+    print(f"network {network:.3f}, one feature {single:.3f}, tree on two {max(pairs):.3f}")
+    assert single < network - 0.05 and max(pairs) < network - 0.03
+
+
+def test_risks_are_calibrated(run, parts):
+    held_out = parts[2]
+    for predicted, share in metrics(risk_of(run.model, held_out.X), held_out.y).calibration:
+        assert abs(predicted - share) < 0.08
+    assert abs(risk_of(run.model, held_out.X).mean() - held_out.y.mean()) < 0.03
+
+
+def test_training_stops_at_the_smallest_validation_loss_and_hands_back_that_epoch(run, parts):
+    losses = [epoch.validation_loss for epoch in run.epochs]
+    assert run.best == losses.index(min(losses)) and 0 < run.best < len(losses) - 1
+    assert len(losses) - 1 - run.best == 6 and [epoch.number for epoch in run.epochs] == list(range(len(losses)))
+    for model in (run.model, run.at(run.best)):
+        with torch.no_grad():
+            logits = model(parts[1].X)
+        assert F.binary_cross_entropy_with_logits(logits, parts[1].y).item() == pytest.approx(min(losses))
+        assert not any(module.training for module in model.modules())
+
+
+def test_each_checkpoint_is_of_its_epoch(run, parts):
+    for epoch in run.epochs[::5]:
+        logits = torch.logit(risk_of(run.at(epoch.number), parts[1].X))
+        loss = F.binary_cross_entropy_with_logits(logits, parts[1].y).item()
+        assert loss == pytest.approx(epoch.validation_loss, abs=1e-5)
+    with pytest.raises(IndexError, match="the run has epochs 0 to"):
+        run.at(len(run.epochs))
+
+
+def test_a_run_is_repeatable_and_leaves_the_random_state_and_the_data(small):
+    before, data = torch.get_rng_state(), [part.X.clone() for part in small]
+    torch.rand(3)
+    first = train(*small, epochs=3)
+    torch.set_rng_state(before)
+    again, other = train(*small, epochs=3), train(*small, epochs=3, seed=1)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(map(torch.equal, first.model.state_dict().values(), again.model.state_dict().values()))
+    assert not torch.equal(first.model.layer1.weight, other.model.layer1.weight)
+    assert all(map(torch.equal, data, (part.X for part in small)))
+
+
+def test_the_untrained_model_is_the_one_that_the_seed_gives(small):
+    torch.manual_seed(7)
+    expected = ClinicalMLP(hidden=(8, 4), p=0.1)
+    found = train(*small, hidden=(8, 4), p=0.1, epochs=1, seed=7).at(0)
+    assert all(map(torch.equal, expected.state_dict().values(), found.state_dict().values())) and found.drop.p == 0.1
+
+
+def test_a_last_batch_of_one_is_left_out(small):
+    training = patients(257, seed=2)
+    assert len(train(training, small[1], batch_size=256, epochs=1).epochs) == 2
+
+
+def test_a_table_has_a_row_an_epoch(small):
+    found = train(*small, epochs=2)
+    assert repr(found).startswith("TrainingRun(2 epochs, best ")
+    assert [row[0] for row in found.table().rows] == ["0", "1", "2"]
+    assert found.table().rows[1][2] == f"{found.epochs[1].validation_loss:.4f}"
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "batch_size", "epochs", "patience"])
+def test_numbers_must_be_positive(small, name):
+    with pytest.raises(ValueError, match=f"{name} must be positive; got 0"):
+        train(*small, **{name: 0})
+
+
+def test_one_class_alone_is_refused(small):
+    one = patients(1)
+    for cohorts in ((one, small[1]), (small[0], one)):
+        with pytest.raises(ValueError, match="of one class; it needs readmitted ones and others"):
+            train(*cohorts)
+
+
+def test_risk_of_uses_eval_mode_and_leaves_the_mode(small):
+    model = ClinicalMLP().train()
+    statistics = model.bn1.running_mean.clone()
+    risk = risk_of(model, small[0].X)
+    assert model.training and torch.equal(statistics, model.bn1.running_mean) and not risk.requires_grad
+    assert torch.allclose(risk, torch.sigmoid(model.eval()(small[0].X)))
+
+
+def test_metrics_follow_their_definitions():
+    torch.manual_seed(0)
+    risk, y = torch.rand(300, 1), (torch.rand(300, 1) < 0.3).float()
+    found = metrics(risk, y)
+    assert found.auroc == pytest.approx(auroc(risk, y))
+    assert found.log_loss == pytest.approx(F.binary_cross_entropy(risk.double(), y.double()).item())
+    order = risk.flatten().argsort(descending=True)
+    hits = y.flatten()[order]
+    precision = hits.cumsum(0) / torch.arange(1, 301)
+    assert found.average_precision == pytest.approx(((precision * hits).sum() / hits.sum()).item(), rel=1e-5)
+    assert len(found.calibration) == 10
+    assert sum(share for _, share in found.calibration) / 10 == pytest.approx(y.mean().item(), abs=1e-6)
+
+
+def test_a_risk_of_half_for_all_is_worth_nothing():
+    y = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
+    found = metrics(torch.full((4, 1), 0.5), y)
+    assert (found.auroc, found.average_precision) == (0.5, 0.5) and math.isclose(found.log_loss, math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("risk", "y", "said"),
+    [
+        (torch.rand(4, 1), torch.ones(4, 1), "y has one class alone"),
+        (torch.rand(4), torch.ones(4, 1), r"risk has shape \(4,\), y \(4, 1\)"),
+        (torch.tensor([[3.0], [0.1]]), torch.tensor([[1.0], [0.0]]), "are these logits"),
+        (torch.tensor([[torch.nan], [0.1]]), torch.tensor([[1.0], [0.0]]), "not from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(risk, y, said):
+    with pytest.raises(ValueError, match=said):
+        metrics(risk, y)
+
+
+def test_compare_has_a_row_a_risk(parts):
+    y, risk = parts[2].y, parts[2].risk
+    table = compare({"true": risk, "blind": torch.full_like(risk, 0.1)}, y)
+    assert [row[0] for row in table.rows] == ["true", "blind"]
+    assert table.rows[1][1] == "0.500" and table.rows[0][1] == f"{auroc(risk, y):.3f}"
