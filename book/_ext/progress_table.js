@@ -5,18 +5,17 @@
   const place = document.querySelector(".progress-place");
   const pages = JSON.parse(place.firstElementChild.textContent);
   const COLUMNS = [
-    ["questions", "Questions right at first try", (record, id) => record.answers[id]?.right],
-    ["predictions", "Predictions answered", (record, id) => record.answers[id]],
-    ["exercises", "Exercises done", (record, id) => record.exercises[id]],
+    ["questions", "Questions, right at first try", (record, id) => record.answers[id]?.right],
+    ["predictions", "Predictions", (record, id) => record.answers[id]],
+    ["exercises", "Exercises", (record, id) => record.exercises[id]],
   ];
 
   const head = make("tr", {}, ...["Page", ...COLUMNS.map(([, title]) => title)]
     .map((textContent) => make("th", { scope: "col", textContent })));
   const body = make("tbody", {});
   const foot = make("tfoot", {});
-  const caption = "Kept in this browser alone. Nothing is sent anywhere.";
   const table = make("table", { className: "progress-table" },
-    make("caption", { textContent: caption }), make("thead", {}, head), body, foot);
+    make("caption", { textContent: "What you have answered and done" }), make("thead", {}, head), body, foot);
   const row = (first, counts) => make("tr", {}, make("th", { scope: "row" }, first),
     ...counts.map(([done, of]) => make("td", { textContent: of ? `${done} of ${of}` : "–" })));
   const kept = make("p", { className: "quiz-note", hidden: true });

@@ -97,7 +97,7 @@
       const text = feedback[chosen - 1].cloneNode(true);
       text.querySelectorAll(".copybtn").forEach((button) => button.remove());
       text.querySelectorAll("[id]").forEach((element) => element.removeAttribute("id"));
-      const verdict = `You chose ${chosen}: ${is}.${chosen === right ? "" : " You can choose again."}`;
+      const verdict = `You chose ${chosen}${chosen === right ? "." : ": not right. You can choose again."}`;
       status.append(make("p", { className: "quiz-verdict", textContent: verdict }), ...text.childNodes);
       quiz.dataset.answered = "";
     };

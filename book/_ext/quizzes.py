@@ -49,9 +49,13 @@ def parts(first, notebook: bool) -> tuple[list, list, list]:
     rest = first.parent[first.parent.index(first) :]
     own = [first, *takewhile(lambda node: belongs(node, first, notebook), rest[1:])]
     for at, node in enumerate(own[:-2]):
-        if isinstance(node, nodes.raw) and re.fullmatch(r"<details>\s*<summary>Answer</summary>", node.astext().strip()):
+        if isinstance(node, nodes.raw) and re.fullmatch(
+            r"<details>\s*<summary>Answer</summary>", node.astext().strip()
+        ):
             options, feedback, end = own[at - 1], own[at + 1], own[at + 2]
-            lists = all(isinstance(one, nodes.enumerated_list) and one.get("start", 1) == 1 for one in (options, feedback))
+            lists = all(
+                isinstance(one, nodes.enumerated_list) and one.get("start", 1) == 1 for one in (options, feedback)
+            )
             if lists and end.astext().strip() == "</details>":
                 return own[: at + 3], options.children, feedback.children
     return [], [], []
