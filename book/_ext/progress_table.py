@@ -1,7 +1,7 @@
 """What a reader can have done, by page: questions, predictions and exercises, counted here for the table of progress.
 
 An exercise is a section whose heading stands in a Markdown cell ``ex-<name>`` and that holds a code cell
-``ex-<name>-start``. The table stands in the section "Your progress", in a cell ``progress``. Both are filled in by script:
+``ex-<name>-start``. The table stands in the section "Your progress", in a cell ``progress``. Scripts fill in both:
 ``quizzes.js`` adds the boxes to tick, ``progress_table.js`` the table.
 """
 
@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 
 from docutils import nodes
-from quizzes import cell_ids, cell_of
+from question_format import cell_of
+from quizzes import cell_ids
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
@@ -29,11 +30,11 @@ class FindExercises(SphinxTransform):
         ids = cell_ids(self.env) or []
         found = self.env.metadata[self.env.docname]
         found["exercises"], found["progress"] = [], False
-        sections = {ids[cell_of(section)]: section for section in self.document.findall(nodes.section) if ids}
-        for cell in list(self.document.findall(nodes.container)):
-            if cell.get("nb_element") == "cell_code" and (
-                name := re.fullmatch(r"(ex-.+)-start", ids[cell["cell_index"]] or "")
-            ):
+        sections = {}
+        for section in self.document.findall(nodes.section) if ids else ():
+            sections.setdefault(ids[cell_of(section)], section)
+        for cell in [node for node in self.document.findall(nodes.container) if node.get("nb_element") == "cell_code"]:
+            if name := re.fullmatch(r"(ex-.+)-start", ids[cell["cell_index"]] or ""):
                 self.mark(name[1], cell, sections.get(name[1]))
         if (section := sections.get("progress")) and "your-progress" in section["ids"]:
             found["progress"] = True
@@ -43,13 +44,13 @@ class FindExercises(SphinxTransform):
     def mark(self, name, cell, section):
         """A place for the box to tick, below the heading."""
         if section is None or cell not in section.findall():
-            logging.getLogger(__name__).warning(
-                "exercise %r: the cell %r is in no section whose heading stands in a Markdown cell %r: name the cells so",
-                name, f"{name}-start", name, location=cell,
-            )  # fmt: skip
+            fault = "its code cell is in no section whose heading is in a Markdown cell of that id: name one so"
+            logging.getLogger(__name__).warning("exercise %r: %s", name, fault, location=cell)
             return
-        self.env.metadata[self.env.docname]["exercises"].append(name)
+        found = self.env.metadata[self.env.docname]
+        found["exercises"].append(name)
         page, title = self.env.docname.removeprefix("book/"), section.next_node(nodes.title)
+        found["myst_slugs"][name] = (section.line, name, title.astext())  # so that a link can lead to it
         data = f'data-exercise="{escape(page)}#{name}" data-title="{escape(title.astext())}"'
         section.insert(section.index(title) + 1, nodes.raw("", f'<div id="{name}" {data}></div>', format="html"))
 
