@@ -73,7 +73,9 @@
       const radio = make("input", { type: "radio", name: `quiz-${number}`, value: i + 1, autocomplete: "off" });
       const alone = option.children.length === 1 && option.firstElementChild.matches("p");
       const text = make("span", {}, ...(alone ? option.firstElementChild : option).childNodes);
-      option.replaceChildren(make("label", {}, radio, text));
+      // The number as text: it is how feedback names the option, and a formula alone is no name.
+      const named = make("span", { className: "visually-hidden", textContent: `Option ${i + 1}: ` });
+      option.replaceChildren(make("label", {}, radio, named, text));
       return radio;
     });
     const fieldset = make("fieldset", {}, make("legend", { textContent: isQuestion ? "Your answer" : "Your prediction" }));
@@ -138,7 +140,7 @@
   all("[data-exercise]").forEach((place) => {
     const id = place.dataset.exercise;
     const box = make("input", { type: "checkbox", autocomplete: "off" });
-    const title = make("span", { className: "visually-hidden", textContent: `: ${place.dataset.title}` });
+    const title = make("span", { className: "visually-hidden", textContent: ` ${place.dataset.title}` });
     place.append(make("label", { className: "exercise-done" }, box, make("span", {}, "Done", title)));
     box.addEventListener("change", () => change(({ exercises }) => {
       if (box.checked) exercises[id] = true;
