@@ -1,6 +1,6 @@
-"""What the interview bank says, run in plain torch: each question of book/interview/bank.yml names tests of this file.
+"""What the interview bank says, run in plain torch: each question of book/interview/bank.yml names tests.
 
-A number or an error text in an answer stands here in an assertion. Nothing is trained for long, and no time is measured.
+A number or an error text in an answer stands here in an assertion. Nothing is trained for long; no time is measured.
 """
 
 import copy
@@ -707,7 +707,7 @@ def test_adding_up_losses_keeps_every_graph_and_item_does_not(X):
 def test_a_kept_loss_keeps_what_its_graph_saved(X):
     class Saved:
         def __init__(self, tensor):
-            self.tensor = tensor
+            self.tensor = tensor.detach()  # else it would hold its own graph
 
     layer, alive = nn.Linear(20, 64), weakref.WeakSet()
 
