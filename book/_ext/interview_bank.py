@@ -60,7 +60,9 @@ class Bank(SphinxDirective):
             self.env.note_dependency(str(root / file))
         found = [entry for entry in read(root) if entry["level"] == self.arguments[0]]
         if not found:
-            raise self.error(f"no question has the level {self.arguments[0]!r}; {FOLDER}/bank.schema.json lists the levels")
+            raise self.error(
+                f"no question has the level {self.arguments[0]!r}; {FOLDER}/bank.schema.json lists the levels"
+            )
         return found
 
     def block(self, text: str) -> list[nodes.Node]:
@@ -91,7 +93,15 @@ class Questions(Bank):
         asked["classes"] = ["bank-asked"]
         about = self.inline(f"{entry['topic']}, {entry['minutes']} min")
         about["classes"] = ["bank-about"]
-        fold = [raw(f"<details{data}><summary>"), asked, nodes.Text(" "), about, raw("</summary>"), *body, raw("</details>")]
+        fold = [
+            raw(f"<details{data}><summary>"),
+            asked,
+            nodes.Text(" "),
+            about,
+            raw("</summary>"),
+            *body,
+            raw("</details>"),
+        ]
         return nodes.container("", *fold, classes=["bank-question"], ids=[entry["id"]])
 
     def part(self, name: str, label: str, text: str) -> nodes.Node:

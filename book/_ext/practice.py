@@ -21,7 +21,9 @@ class Practice(SphinxDirective):
             raise self.error(f"{self.arguments[0]!r} is not one of the parts {', '.join(PARTS)}")
         file = Path(self.env.srcdir) / "book" / "interview" / f"{self.arguments[0]}.html"
         self.env.note_dependency(str(file))
-        self.env.note_dependency(str(Path(self.env.srcdir) / "book" / "_static" / SCRIPT))  # its address has its checksum
+        self.env.note_dependency(
+            str(Path(self.env.srcdir) / "book" / "_static" / SCRIPT)
+        )  # its address has its checksum
         self.env.metadata[self.env.docname]["practice"] = True
         return [nodes.raw("", file.read_text(encoding="utf8"), format="html")]
 

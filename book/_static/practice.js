@@ -35,7 +35,9 @@
     };
     const write = (found) => {
       memory = Object.fromEntries(found);
-      try { localStorage.setItem(key, JSON.stringify({ version: 1, marks: memory })); } catch { works = false; }
+      try {
+        if (works) localStorage.setItem(key, JSON.stringify({ version: 1, marks: memory }));
+      } catch { works = false; }
     };
     return {
       read,
@@ -49,6 +51,7 @@
   const simulator = (root) => {
     const find = (selector) => root.querySelector(selector);
     const form = find("form");
+    const rates = root.querySelectorAll("[data-rate]");
     const ratings = keeper("fpcourse.ratings", ["strong", "adequate", "not yet"]);
     const seen = keeper("fpcourse.seen", ["seen"]);
     const TASKS = {
@@ -103,21 +106,23 @@
     const summary = () => {
       const rated = ratings.read();
       const counts = counted([...rated.values()]);
-      const parts = ["strong", "adequate", "not yet"].filter((mark) => counts[mark]).map((mark) => `${counts[mark]} ${mark}`);
-      find(".practice-summary").textContent = (parts.length ? `Rated so far: ${parts.join(", ")}, of ${questions.length} questions.` : "")
+      const marks = ["strong", "adequate", "not yet"].filter((mark) => counts[mark]);
+      const told = marks.map((mark) => `${counts[mark]} ${mark}`).join(", ");
+      find(".practice-summary").textContent = (told && `Rated so far: ${told}, of ${questions.length} questions.`)
         + (ratings.works() ? "" : NOT_KEPT);
     };
 
     const draw = () => {
       const levels = new FormData(form).getAll("level");
       const topic = form.topic.value;
-      const chosen = questions.filter(({ dataset }) => levels.includes(dataset.level) && (!topic || dataset.topic === topic));
+      const chosen = questions.filter(({ dataset }) =>
+        levels.includes(dataset.level) && (!topic || dataset.topic === topic));
       stop();
       if (!chosen.length) {
         find(".practice-asking").hidden = true;
         return say("No question is of this topic at these levels: choose another topic, or one more level.");
       }
-      let had = seen.read();
+      const had = seen.read();
       let open = chosen.filter(({ dataset }) => !had.has(dataset.id));
       const again = !open.length;
       if (again) {
@@ -160,7 +165,7 @@
       const parts = ["skeleton", ...PARTS[length / 1000], "replies"].map((part) => copied(question, part));
       find(".practice-rubric").replaceChildren(...parts, answer, whole);
       const mine = ratings.read().get(question.dataset.id);
-      root.querySelectorAll("[data-rate]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.rate === mine));
+      rates.forEach((button) => button.setAttribute("aria-pressed", button.dataset.rate === mine));
       find(".practice-rubric").hidden = find(".practice-rate").hidden = false;
       find(".practice-rubric").focus();
     };
@@ -185,7 +190,7 @@
       actions[button?.dataset.do]?.();
       if (button?.dataset.rate) {
         ratings.mark(question.dataset.id, button.dataset.rate);
-        root.querySelectorAll("[data-rate]").forEach((one) => one.setAttribute("aria-pressed", one === button));
+        rates.forEach((one) => one.setAttribute("aria-pressed", one === button));
         say(`Rated: ${button.dataset.rate}.`);
         summary();
       }
@@ -194,7 +199,8 @@
       event.preventDefault();
       draw();
     });
-    [...new Set(questions.map(({ dataset }) => dataset.topic))].sort().forEach((topic) => form.topic.add(new Option(topic, topic)));
+    const topics = new Set(questions.map(({ dataset }) => dataset.topic));
+    [...topics].sort().forEach((topic) => form.topic.add(new Option(topic, topic)));
     find(".practice-without").hidden = true;
     form.hidden = false;
     summary();
