@@ -1,4 +1,4 @@
-"""Questions of the interview bank in a page: ``{interview-questions} senior`` in full, ``{question-list} senior`` to tick.
+"""Questions of the interview bank: ``{interview-questions} senior`` in full, ``{question-list} senior`` to tick off.
 
 Everything is in the page without JavaScript; practice.js takes from there what it shows. A question can be linked to by
 its id, ``[a question](10_practice.md#batchnorm-in-eval)``. A bank that is not of its schema's form fails the build.
@@ -33,7 +33,7 @@ def read(root: Path) -> list[dict]:
     for error in jsonschema.Draft202012Validator(schema).iter_errors(bank):
         name = bank[error.path[0]].get("id", f"number {error.path[0] + 1}") if error.path else "the whole bank"
         raise ExtensionError(
-            f"{FOLDER}/bank.yml, {name}: {error.message}. {FOLDER}/bank.schema.json says what is expected; mend the entry."
+            f"{FOLDER}/bank.yml, {name}: {error.message}. Mend the entry: bank.schema.json says what is expected."
         )
     return bank
 
@@ -120,6 +120,10 @@ class Questions(Bank):
     def backing(self, entry: dict) -> str:
         lines = ["Runs: " + "; ".join(map(run_link, entry["runs"]))] if entry["runs"] else []
         for number in entry["misconceptions"]:
+            if number not in self.sentences:
+                raise self.error(
+                    f"question {entry['id']!r} names misconception {number}, which {MISCONCEPTIONS} does not have"
+                )
             sentence, anchor = self.sentences[number]
             lines.append(f"Misconception {number}: [{sentence}](/{MISCONCEPTIONS}#{anchor})")
         tests = (test.partition("::")[2].removeprefix("test_").replace("_", " ") for test in entry["tests"])

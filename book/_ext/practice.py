@@ -1,4 +1,4 @@
-"""``{practice} simulator`` and ``{practice} cards``: controls over the page's questions, and the script that moves them.
+"""``{practice} simulator`` and ``{practice} cards``: controls over the page's questions, and their script.
 
 The controls are the HTML files of book/interview/. They stay hidden until practice.js, loaded on this page alone, has
 started.
