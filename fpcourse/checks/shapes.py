@@ -17,7 +17,7 @@ HUGE = 10_000_000  # a weight of HUGE by HUGE takes 400 TB: no machine allocates
 @exercise(then="Say the same twelve for a batch of one patient. Which of them lose nothing but the batch?")
 def twelve_shapes(attempt: Attempt) -> None:
     for _ in range(3):
-        sizes = (torch.randperm(20)[:4] + 8).tolist()  # no two alike, and none is the 7 of a week
+        sizes = (torch.randperm(20)[:4] + 21).tolist()  # no two alike, none the 7 of a week, larger than the chapter's
         expected, suspects = _shapes(*sizes), _suspects_of_shapes(*sizes)
         result = attempt(*sizes)
         attempt.require(isinstance(result, dict), result, "a dictionary of twelve shapes")
@@ -209,7 +209,7 @@ def _suspects_of_repairs(X, logits, y, weight, images) -> dict[str, list[Suspect
     batch, height, width, channels = images.shape
     over_all = float(((logits > 0) == (y == 1)).double().mean())
     right = int(((logits[:, 0] > 0) == (y == 1)).sum())
-    a_column = [Suspect(X * weight, "Weight j went to feature j of each patient: one axis lines up from the right.", 7)]
+    by_column = X * weight if X.shape[0] == X.shape[1] else None  # elsewhere the line raises an error
     return {
         "centred": [
             Suspect(X - X.mean(dim=1, keepdim=True), "Each patient's own mean was subtracted, not each feature's."),
@@ -219,7 +219,9 @@ def _suspects_of_repairs(X, logits, y, weight, images) -> dict[str, list[Suspect
             Suspect(over_all, "Each prediction was compared with each target, in a square table.", 7),
             Suspect(right, "That is how many are right; a share is divided by the number of patients."),
         ],
-        "weighted": a_column if X.shape[0] == X.shape[1] else [],
+        "weighted": [
+            Suspect(by_column, "Weight j went to feature j of each patient: shapes line up from the right.", 7),
+        ],
         "channels first": [
             Suspect(
                 images.reshape(batch, channels, height, width),
