@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 from fpcourse.checks.exercises import Attempt, Suspect, exercise, same
 
 
-@exercise(then="Double all three hidden widths: which of the four layers gets close to four times its numbers?")
+@exercise(then="Double all three hidden widths: which of the four layers come close to four times as many numbers?")
 def three_hidden_layers(attempt: Attempt) -> None:
     for _ in range(3):
         widths = _distinct(4)
@@ -106,7 +106,7 @@ def _check_count(attempt: Attempt, count: object, widths: list[int]) -> None:
     )
 
 
-@exercise(then="Patient 0 in a batch of one: do all its rows come out as in the larger batch?")
+@exercise(then="Put in the first patient alone, X[:1]: does each step give the row that it gave before?")
 def every_step(attempt: Attempt) -> None:
     for depth in (3, 1, 2, 5):
         widths = _distinct(depth + 1)
@@ -161,7 +161,7 @@ def _suspects_of_step(key: str, steps: dict[str, torch.Tensor], layers: list[nn.
     return [*suspects, Suspect(steps[key] - layer.bias, "The bias is missing.")]
 
 
-@exercise(then="Put an nn.ReLU among the layers. At which step does the sum on paper stop working?")
+@exercise(then="Put an nn.ReLU among the layers. At which line does the rule stop working?")
 def as_one_layer(attempt: Attempt) -> None:
     square, other = _distinct(1)[0], _distinct(5)
     for widths, biases in [

@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 HUGE = 10_000_000  # a weight of HUGE by HUGE takes 400 TB: no machine allocates it
 
 
-@exercise(then="Say the same twelve for a batch of one patient. Which of them lose nothing but the batch?")
+@exercise(then="Give y a second axis, y[:, None]. What is the shape of logits - y then?")
 def twelve_shapes(attempt: Attempt) -> None:
     for _ in range(3):
         sizes = (torch.randperm(20)[:4] + 21).tolist()  # no two alike, none the 7 of a week, larger than the chapter's
