@@ -167,7 +167,6 @@ def as_one_layer(attempt: Attempt) -> None:
     for widths, biases in [
         ([square] * 3, (True, True)),
         (other[:3], (True, True)),
-        (other[:4], (True, False, True)),
         (other[:2], (True,)),
         (other, (False, True, False, False)),
     ]:
