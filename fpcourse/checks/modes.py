@@ -17,7 +17,7 @@ TRAIN_MODE = "The layers ran in the mode they came in: eval() is missing."
 
 @exercise(then="Give it a model whose bn1 keeps no statistics, nn.BatchNorm1d(64, track_running_stats=False).")
 def predict_risk(attempt: Attempt) -> None:
-    for mode, patients, p in (("train", 1, 0.0), ("train", 9, 0.0), ("eval", 1, 0.3), ("frozen bn1", 7, 0.3)):
+    for mode, patients, p in (("eval", 9, 0.3), ("train", 1, 0.0), ("train", 9, 0.0), ("frozen bn1", 7, 0.3)):
         model, X = _used_network(mode, p)
         X, before = X[:patients], copy.deepcopy(model)
         shown = "a model in train mode with bn1 in eval mode" if mode == "frozen bn1" else f"a model in {mode} mode"
@@ -37,14 +37,14 @@ def predict_risk(attempt: Attempt) -> None:
 
 
 def _used_network(mode: str, p: float) -> tuple[ClinicalMLP, torch.Tensor]:
-    """A network in ``mode`` that some batches have gone through, and patients."""
+    """A network in ``mode`` that some batches have gone through, and patients with risks on both sides of 0.5."""
     features, hidden = random.randint(5, 20), (random.randint(12, 24), random.randint(8, 12))
     model, X = ClinicalMLP(features, hidden, p), torch.randn(40, features)
     with torch.no_grad():
         for batch in (X * 2 + 1).split(20):
             model(batch)
         model.layer3.weight.mul_(3)
-        model.layer3.bias.sub_(1)
+        model.layer3.bias.sub_(model.eval()(X[:7]).mean())
     model.train(mode != "eval")
     if mode == "frozen bn1":
         model.bn1.eval()
