@@ -260,7 +260,9 @@ def forward_report(attempt: Attempt) -> None:
 def _report(net: _Net, X: torch.Tensor) -> tuple[dict[str, Any], dict[str, list[Suspect]]]:
     """What the report of a model is, and what wrong reports say; worked out on copies of it."""
     torch.manual_seed(0)
-    hasty, net = copy.deepcopy(net), copy.deepcopy(net)
+    given, hasty, net = net, copy.deepcopy(net), copy.deepcopy(net)
+    for parameter, of_before in zip(hasty.parameters(), given.parameters(), strict=True):
+        parameter.grad = of_before.grad  # which a copy of a parameter lacks
     as_it_is = hasty(X)
     as_it_is.sum().backward()
     leaves = {name: module for name, module in net.named_modules() if not list(module.children())}
@@ -499,25 +501,29 @@ def _hook_is_gone(attempt: Attempt, layer: nn.Module, when: str = "") -> None:
 
 @exercise(then="Which of the three would a look at one number have shown?")
 def drill_mean_loss(attempt: Attempt) -> None:
+    loss = F.binary_cross_entropy_with_logits
     for training in (True, False):
-        model = _used(ClinicalMLP(p=0.5)).train(training)
-        sizes = (9, 9, 2)
-        batches = [(torch.randn(n, 20), torch.randint(0, 2, (n, 1)).float()) for n in sizes]
-        X, y = map(torch.cat, zip(*batches, strict=True))
-        logits = copy.deepcopy(model).eval()(X).detach()
-        loss = F.binary_cross_entropy_with_logits
-        parts, twice = logits.split(sizes), loss(logits.sigmoid(), y).item()
-        by_batch = sum(loss(z, y) for z, (_, y) in zip(parts, batches, strict=True)).item() / len(sizes)
+        model, sizes = _used(ClinicalMLP(p=0.5)).train(training), (9, 9, 2)
+        with torch.no_grad():
+            model.layer3.weight *= 20  # sure of itself, and below always wrong: then no two of the means are close
+            X = torch.randn(sum(sizes), 20)
+            logits = copy.deepcopy(model).eval()(X)
+        y = (logits < 0).float()
+        batches = list(zip(X.split(sizes), y.split(sizes), strict=True))
+
+        def by_batch(outputs: torch.Tensor, targets: torch.Tensor = y, sizes: tuple = sizes) -> float:
+            parts = zip(outputs.split(sizes), targets.split(sizes), strict=True)
+            return sum(loss(output, target).item() for output, target in parts) / len(sizes)
+
+        twice = "The loss has a sigmoid inside: give it logits."
+        suspects = [
+            Suspect(loss(logits.sigmoid(), y).item(), twice, 3),
+            Suspect(by_batch(logits.sigmoid()), twice, 3),
+            Suspect(by_batch(logits), "A short last batch counts as much as a full one: weigh each by its patients."),
+        ]
         before = _snapshot(model)
         result = attempt(model, batches, tried=f"drill_mean_loss(a model, batches of {sizes} patients)")
-        value = result.detach() if isinstance(result, torch.Tensor) else result
-        twice_by_batch = sum(loss(z.sigmoid(), y) for z, (_, y) in zip(parts, batches, strict=True)).item() / len(sizes)
-        suspects = [
-            Suspect(twice, "The loss has a sigmoid inside: give it logits.", 3),
-            Suspect(twice_by_batch, "The loss has a sigmoid inside: give it logits.", 3),
-            Suspect(by_batch, "A short last batch counts as much as a full one: weigh each by its patients."),
-        ]
-        attempt.equal(value, loss(logits, y).item(), suspects)
+        attempt.equal(result, loss(logits, y).item(), suspects)
         graph = isinstance(result, torch.Tensor) and result.requires_grad
         attempt.require(not graph, "a total with the graph of every pass", "a number", "Add loss.item().")
         _left_as_it_was(attempt, model, before)
