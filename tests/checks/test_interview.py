@@ -100,7 +100,7 @@ def sizes(batch, features, first, second):
     ],
 )
 def test_a_right_answer_of_another_form_passes(name, answer):
-    assert [verdict(name, answer).state for _ in range(5)] == ["passed"] * 5
+    assert [verdict(name, answer).state for _ in range(3)] == ["passed"] * 3
 
 
 def test_the_truth_of_the_ten_sentences_comes_from_runs():
