@@ -4,6 +4,7 @@ import contextlib
 import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,8 +166,10 @@ def test_what_is_no_exercise_is_refused():
         ({"a": (1, 2)}, {"a": (1, 2)}, True),
         ({"a": (1, 2)}, {"b": (1, 2)}, False),
         (torch.ones(2), "text", False),
-        (torch.ones(2).numpy(), 1, False),
         (torch.ones(2, device="meta"), torch.ones(2), False),
+        (torch.tensor(2.0, requires_grad=True), 2.0, True),
+        (np.ones(2), 1, False),
+        (np.ones(2), "text", False),
     ],
 )
 def test_what_counts_as_equal(result, expected, equal):
