@@ -411,10 +411,11 @@ BLOCKED = {
 @pytest.mark.parametrize("kind", BLOCKED)
 def test_where_nothing_is_kept_all_works_and_a_line_says_so(reader, kind):
     page = reader(script=BLOCKED[kind])
+    line = page.get_by_text("This browser keeps nothing for this page")
+    assert line.is_visible() == (kind == "no store")  # that the store is full shows when something is put there
     answer(page, "question-1", 2)
     answer(page, "question-2", 2)
     page.get_by_role("checkbox", name="a hook").check()
-    line = page.get_by_text("This browser keeps nothing for this page")
     assert line.is_visible() and page.get_by_role("checkbox", name="a hook").is_checked()
     assert page.locator(".quiz-score").inner_text() == "1 of 5 at first try; 3 still to answer."
     start = reader("00_start", context=page.context)
