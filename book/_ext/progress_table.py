@@ -2,7 +2,8 @@
 
 An exercise is a section whose heading stands in a Markdown cell ``ex-<name>`` and that holds a code cell
 ``ex-<name>-start``. The table stands in the section "Your progress", in a cell ``progress``. Scripts fill in both:
-``quizzes.js`` adds the boxes to tick, ``progress_table.js`` the table.
+``quizzes.js`` adds the boxes to tick, ``progress_table.js`` the table. It is on the book's first page, which Sphinx
+writes again whenever a page below it has changed.
 """
 
 import json
@@ -71,13 +72,6 @@ def pages(env) -> list[dict]:
     return found
 
 
-def note_pages(app, env):
-    """The page with the table is written again when another page has another question."""
-    before, env.with_progress = getattr(env, "with_progress", None), pages(env)
-    changed = before != env.with_progress
-    return [name for name in env.found_docs if changed and env.metadata.get(name, {}).get("progress")]
-
-
 def visit(writer, node):
     builder, here = writer.builder, writer.builder.current_docname
     rows = [row | {"href": builder.get_relative_uri(here, row["doc"]) or "#"} for row in pages(builder.env)]
@@ -95,6 +89,5 @@ def setup(app):
     app.add_node(progress_place, html=(visit, None))
     app.add_transform(FindExercises)
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(SCRIPT)))
-    app.connect("env-updated", note_pages)
     app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
