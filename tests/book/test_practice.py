@@ -377,10 +377,11 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("text", UNREADABLE)
 def test_what_cannot_be_read_is_set_aside(opened, text):
-    store = (
-        f"if (!sessionStorage.begun) {{ sessionStorage.begun = 1; localStorage.setItem('{CARDS}', {json.dumps(text)}); "
+    page = opened()
+    page.evaluate(
+        f"([text]) => {{ localStorage['{CARDS}'] = text; localStorage['{CARDS}.kept-1'] = 'older'; }}", [text]
     )
-    page = opened(script=store + f"localStorage.setItem('{CARDS}.kept-1', 'older'); }}")
+    page.reload()
     expect(cards(page).locator(".practice-summary")).to_have_text(f"New: {len(BANK)}. Again: 0. Known: 0.")
     assert page.evaluate(f"localStorage.getItem('{CARDS}.kept-1')") == "older"
     assert page.evaluate(f"localStorage.getItem('{CARDS}.kept-2')") == text
