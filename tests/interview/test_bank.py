@@ -177,3 +177,54 @@ def test_a_field_that_is_lacking_is_noticed():
     for part in BANK[0]:
         without = {name: value for name, value in BANK[0].items() if name != part}
         assert not jsonschema.Draft202012Validator(SCHEMA).is_valid([without])
+
+
+# The pages that are written by hand around the bank
+
+PRACTICE = (BOOK / "10_practice.md").read_text(encoding="utf8")
+SHEET = (BOOK / "reference" / "question_sheet.md").read_text(encoding="utf8")
+NUMBERS = {"thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17}
+
+
+def test_the_page_says_how_many_questions_there_are():
+    said = re.search(
+        r"\n(\d+) questions .+?: (\w+) of a first screen, (\w+) for an ML engineer, (\w+) for a senior", PRACTICE
+    )
+    levels = Counter(entry["level"] for entry in BANK)
+    counts = [levels["screen"], levels["ml-engineer"], levels["senior"]]
+    for file in ("README.md", "CHANGELOG.md"):
+        assert re.findall(r"(\d+) questions", (ROOT / file).read_text(encoding="utf8")) == [said[1]]
+    assert int(said[1]) == len(BANK) and [NUMBERS[word] for word in said.groups()[1:]] == counts
+
+
+def test_both_pages_hold_the_questions_of_every_level():
+    levels = SCHEMA["$defs"]["question"]["properties"]["level"]["enum"]
+    assert re.findall(r"```\{interview-questions\} (\S+)", PRACTICE) == levels
+    assert re.findall(r"```\{question-list\} (\S+)", SHEET) == levels
+
+
+def plan(text: str) -> list[tuple[str, list[str], list[str]]]:
+    """The days of the plan: title, what to answer aloud, and the ids of these questions."""
+    rows = re.findall(r"^\| \d\. ([^|]+?) \| [^|]+ \| ([^|]+?) \|$", text, flags=re.M)
+    links = [(title, re.findall(r"\[([^]]+)\]\(#([\w-]+)\)", asked) or [(asked, "")]) for title, asked in rows]
+    return [(title, [name for name, _ in found], [anchor for _, anchor in found]) for title, found in links]
+
+
+def test_the_plan_has_seven_days_of_thirty_minutes_and_asks_nothing_twice():
+    days = plan(PRACTICE)
+    assert len(days) == 7 and "ten minutes to read, fifteen to answer aloud, five with the flashcards" in PRACTICE
+    asked = [anchor for _, _, anchors in days for anchor in anchors if anchor]
+    assert len(asked) == len(set(asked)) == 30
+    minutes = {entry["id"]: entry["minutes"] for entry in BANK}
+    assert all(sum(minutes[anchor] for anchor in anchors if anchor) <= 15 for _, _, anchors in days)
+
+
+def test_the_sheet_has_the_plan_of_the_page_and_the_answer_of_chapter_7():
+    days = [
+        f"- **Day {n}. {title}:** {'; '.join(names)}" for n, (title, names, _) in enumerate(plan(PRACTICE), start=1)
+    ]
+    assert re.findall(r"^- \*\*Day.+$", SHEET, flags=re.M) == days
+    chapter = json.loads((BOOK / "07_interview.ipynb").read_text(encoding="utf8"))["cells"]
+    [answer] = ["".join(cell["source"]) for cell in chapter if cell["id"] == "thirty"]
+    sentences = re.findall(r"^\d\. .+$", answer, flags=re.M)
+    assert len(sentences) == 5 and re.findall(r"^\d\. .+$", SHEET, flags=re.M) == sentences
