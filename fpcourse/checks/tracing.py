@@ -159,7 +159,7 @@ def silenced(attempt: Attempt) -> None:
         case.model.eval()
         for names in ([], [case.order[1]], random.sample(sorted(set(case.order)), 2)):
             with _left_as_found(attempt, case.model, "after a pass without an error"):
-                _compare_output(attempt, attempt(case.model, names, case.X), case, names)
+                _compare_output(attempt, attempt(case.model, list(names), case.X.clone()), case, names)
     for make in (clinical, branching):
         _fail_and_look(attempt, make())
     case = clinical()

@@ -27,6 +27,12 @@ def verdict_on(name, function):
     return check(function)
 
 
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_handed_in_is_no_answer(name, place):
+    assert verdict_on(name, lambda *args: args[place]).state == "not yet"
+
+
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_odd_answer_is_told_what_was_expected(name, odd):

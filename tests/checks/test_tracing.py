@@ -24,6 +24,12 @@ def verdict_on(name, function):
     return check(function)
 
 
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_handed_in_is_no_answer(name, place):
+    assert verdict_on(name, lambda *args: args[place]).state == "not yet"
+
+
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_odd_answer_is_told_what_was_expected(name, odd):
@@ -70,6 +76,16 @@ def leaves_a_hook_on_all_modules(model, names, X):
         for name in names:
             model.get_submodule(name).register_forward_hook(_zeros)
         return model(X)
+
+
+def empties_what_it_was_given(model, names, X):
+    names.clear()
+    return model(X.zero_())
+
+
+def test_names_and_batch_that_were_emptied_do_not_count_as_the_question():
+    found = verdict_on("silenced", empties_what_it_was_given)
+    assert found.state == "not yet" and "Expected: " in found.message
 
 
 def test_a_hook_left_on_all_modules_is_found_and_taken_off():
