@@ -29,7 +29,7 @@ def wait_until_ready(page) -> None:
 
 
 def violations(page, part: str | None = None) -> list[tuple[str, list[str]]]:
-    """What axe finds on a page, or in a part of it, by WCAG 2.2 AA and by good practice: each rule with the elements."""
+    """What axe finds on a page, or a part of it, by WCAG 2.2 AA and good practice: each rule with the elements."""
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     found = Axe().run(page, context=part, options=rules).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]
