@@ -123,7 +123,7 @@ def test_page_weighs_little(html, path):
 def test_the_go_deeper_sections_are_folded_and_open_by_keyboard(page):
     page.open_page("book/02_shapes.html")
     folded = page.locator("details.go-deeper")
-    assert folded.count() == 3
+    assert folded.count() == 5
     assert not folded.first.locator("pre").first.is_visible()
     folded.first.locator("> summary").focus()
     page.keyboard.press("Enter")
