@@ -64,6 +64,7 @@ def test_it_counts_what_pytest_collects(page):
     assert counts.keys() == {
         "tests/",
         "tests/book/",
+        "tests/checks/",
         "tests/interview/",
         "tests/notebooks/",
         "tests/plots/",
