@@ -94,6 +94,16 @@ def test_a_class_of_ones_own_and_another_grad_mode_pass(mode):
     assert [check(three_hidden_layers).state, check(every_step).state] == ["passed", "passed"]
 
 
+def test_a_relu_at_the_end_is_noticed_every_time():
+    """Also where all logits would have been above 0."""
+
+    def three_hidden_layers(*widths):
+        model, count = three(*widths)
+        return nn.Sequential(model, nn.ReLU()), count
+
+    assert all("no logit is below 0" in check(three_hidden_layers).message for _ in range(100))
+
+
 def test_layers_that_were_changed_are_noticed():
     def as_one_layer(layers):
         found = [part.clone() for part in probed(layers)]
