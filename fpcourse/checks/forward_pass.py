@@ -62,13 +62,7 @@ def _check_layers(attempt: Attempt, model: nn.Module, expected: list[tuple[int, 
 
 def _check_order(attempt: Attempt, model: nn.Module, widths: list[int]) -> None:
     """Run the model with fresh weights, and hold it against the same layers with a ReLU at other places."""
-    X = torch.randn(64, widths[0])
-    weights = {
-        name: torch.randn(value.shape) / value.shape[-1] ** 0.5 if value.dim() == 2 else torch.randn(value.shape)
-        for name, value in model.named_parameters()
-    }
-    layers = list(zip(*[iter(weights.values())] * 2, strict=True))
-    weights[list(weights)[-1]] -= _stack(X, layers).median()  # so that logits lie on both sides of 0
+    X, weights, layers = _telling_weights(model, widths[0])
     relu, none = torch.relu, torch.nn.Identity()
     with attempt.running(f"{attempt.name}{tuple(widths)}, and its model on a tensor of shape {tuple(X.shape)}"):
         out = torch.func.functional_call(model, weights, (X,))
@@ -83,6 +77,21 @@ def _check_order(attempt: Attempt, model: nn.Module, widths: list[int]) -> None:
         ],
         what="the model's output",
     )
+
+
+def _telling_weights(model: nn.Module, features: int) -> tuple[torch.Tensor, dict, list]:
+    """An input and weights by name and by layer with which logits lie on both sides of 0."""
+    while True:
+        X = torch.randn(64, features)
+        weights = {
+            name: torch.randn(value.shape) / value.shape[-1] ** 0.5 if value.dim() == 2 else torch.randn(value.shape)
+            for name, value in model.named_parameters()
+        }
+        layers = list(zip(*[iter(weights.values())] * 2, strict=True))
+        weights[list(weights)[-1]] -= _stack(X, layers).median()
+        logits = _stack(X, layers)
+        if logits.min() < -0.01 and logits.max() > 0.01:  # not so where a whole layer is 0 for most rows
+            return X, weights, layers
 
 
 def _stack(X, layers, first=torch.relu, second=torch.relu, third=torch.relu, last=torch.nn.Identity()):  # noqa: B008

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fpcourse.checks.exercises import Attempt, Suspect, exercise
+from fpcourse.checks.exercises import Attempt, Suspect, exercise, same
 from fpcourse.checks.same_model import is_as_it_was
 from fpcourse.models import ClinicalMLP
 
@@ -186,8 +186,11 @@ def _suspects_of_use(z, mean, var, momentum, eps, agrees) -> tuple[list[Suspect]
 def _passes_the_gradient(attempt: Attempt, z: torch.Tensor, others: tuple) -> None:
     mean, var, momentum, eps = others
     weights, tried = torch.randn(z.shape), f"the gradient of z {tuple(z.shape)} in train mode"
-    out, *statistics = attempt(z, mean.clone(), var.clone(), True, momentum, eps, tried=tried)
-    carried = any(isinstance(one, torch.Tensor) and one.requires_grad for one in statistics)
+    result = attempt(z, mean.clone(), var.clone(), True, momentum, eps, tried=tried)
+    tensors = isinstance(result, (tuple, list)) and all(isinstance(one, torch.Tensor) for one in result)
+    attempt.require(tensors and len(result) == 3, result, "three tensors, as in the call before")
+    out, *statistics = result
+    carried = any(one.requires_grad for one in statistics)
     detached = "They would keep the graph of every batch: track from z.detach()."
     attempt.require(not carried, "running statistics with a graph", "plain numbers", detached)
     attempt.require(out.requires_grad, "out without a graph", "out with one", "z is detached, or no_grad is on.")
@@ -197,7 +200,7 @@ def _passes_the_gradient(attempt: Attempt, z: torch.Tensor, others: tuple) -> No
     (right,) = torch.autograd.grad((library * weights).sum(), z)
     through = "The batch's mean and variance depend on z too: only what is tracked is detached."
     attempt.require(
-        gradient is not None and torch.allclose(gradient, right, rtol=1e-3, atol=1e-4),
+        gradient is not None and same(gradient, right),
         "another gradient of z",
         "that of torch",
         through,
@@ -216,7 +219,7 @@ def dropout_moments(attempt: Attempt) -> None:
                 attempt.require(is_pair, result, "two tensors: mean, variance")
             (mean, variance), again = found
             both = isinstance(mean, torch.Tensor) and isinstance(again[0], torch.Tensor)
-            drawn = both and mean.shape == again[0].shape and not torch.equal(mean, again[0])
+            drawn = both and mean.shape == again[0].shape and not same(mean, again[0])
             estimate = "It draws masks, which gives an estimate; asked is what the formula gives."
             attempt.require(not drawn, "another mean in a second call", "the same one", estimate)
             right = _moments(x, p, scaled)

@@ -21,6 +21,13 @@ def is_as_it_was(attempt: Attempt, model: nn.Module, before: nn.Module) -> None:
     hooks = [name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks]
     attempt.require(not hooks, f"afterwards a hook on {', '.join(hooks)}", "no hook left", "Remove each handle.")
     values = zip(model.state_dict().values(), before.state_dict().values(), strict=False)
-    same = all(now.dtype == was.dtype and torch.equal(now, was) for now, was in values)
+    equal = all(_equal(now, was) for now, was in values)
     moved = "other weights or running statistics afterwards"
-    attempt.require(same, moved, "those of before", "A pass in train mode moves the statistics.", 14)
+    attempt.require(equal, moved, "those of before", "A pass in train mode moves the statistics.", 14)
+
+
+def _equal(now: torch.Tensor, was: torch.Tensor) -> bool:
+    try:
+        return now.dtype == was.dtype and torch.equal(now, was)
+    except Exception:  # on another device
+        return False

@@ -250,7 +250,7 @@ WRONG = {
         (unbiased, "divides by n − 1", None),
         (the_variance, "It is the variance", None),
         (over_all_elements, "one number over all elements", 22),
-        (replaces_the_output, "return None", None),
+        (replaces_the_output, "returns replaces the output", None),
         (other_keys, "found['mean'] is NoneType", None),
         (squares_in_float32, "loses its digits here", None),
         (with_the_graph, "detach first", None),
