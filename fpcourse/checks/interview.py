@@ -22,7 +22,7 @@ SENTENCES = {
     6: "After BatchNorm every unit has mean 0 and std 1.",
     7: "Half of the first ReLU's outputs are 0, so half of its units are dead.",
     8: "The forward pass does not change the model.",
-    9: "In train mode a patient's logit depends on the others in the batch.",
+    9: "In train mode the model's logit for a patient depends on the others in the batch.",
     10: "From one seed, the numbers are the same with and without `no_grad()`.",
 }
 MISCONCEPTIONS = {1: 17, 2: 25, 3: 15, 4: 19, 5: 27, 6: 21, 7: 20, 8: 14, 9: 28, 10: 25}
