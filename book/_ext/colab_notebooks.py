@@ -11,7 +11,6 @@ import re
 import shutil
 from pathlib import Path
 
-from docutils.nodes import make_id
 from home_address import BRANCH, home
 
 INSTALL = """\
@@ -24,7 +23,7 @@ if "google.colab" in sys.modules:
 LINK = re.compile(r"\]\((?![a-z]+:)([^()#\s]+)\.(?:ipynb|md)(?:#([^()\s]*))?\)")
 
 
-def for_colab(notebook: dict, docname: str, found) -> dict:
+def for_colab(notebook: dict, docname: str, found, metadata: dict) -> dict:
     """The notebook with the installing cell in front, and with links that lead out of Colab."""
     source = INSTALL.format(repository=found.repository, branch=BRANCH).rstrip("\n")
     cell = {"cell_type": "code", "execution_count": None, "id": "install-on-colab", "metadata": {}, "outputs": []}
@@ -32,15 +31,15 @@ def for_colab(notebook: dict, docname: str, found) -> dict:
     for old in notebook["cells"]:
         text = "".join(old["source"])
         if old["cell_type"] == "markdown":
-            text = LINK.sub(lambda link: f"]({found.pages}{published(docname, *link.groups())})", text)
+            text = LINK.sub(lambda link: f"]({found.pages}{published(docname, *link.groups(), metadata)})", text)
         cells.append(old | {"source": text.splitlines(keepends=True)})
     return notebook | {"cells": cells}
 
 
-def published(docname: str, page: str, part: str | None) -> str:
-    """The built page and its part that a notebook's link leads to."""
+def published(docname: str, page: str, part: str | None, metadata: dict) -> str:
+    """The built page that a notebook's link leads to, and the id of its part, which Sphinx shortens its own way."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(docname), page))
-    return f"{path}.html#{make_id(part)}" if part else f"{path}.html"
+    return f"{path}.html#{metadata[path]['myst_slugs'][part][1]}" if part else f"{path}.html"
 
 
 def write(app, exception):
@@ -51,7 +50,7 @@ def write(app, exception):
     for docname in app.env.found_docs:
         source = Path(app.env.doc2path(docname))
         if source.suffix == ".ipynb":
-            copy = for_colab(json.loads(source.read_text(encoding="utf8")), docname, found)
+            copy = for_colab(json.loads(source.read_text(encoding="utf8")), docname, found, app.env.metadata)
             file = (target / docname).with_suffix(".ipynb")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(copy, indent=1, ensure_ascii=False) + "\n", encoding="utf8")

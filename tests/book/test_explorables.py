@@ -8,6 +8,7 @@ import expected
 import pytest
 import torch
 from built_book import pages, wait_until_ready
+from playwright.sync_api import expect
 
 
 def explorables(page) -> list[dict]:
@@ -187,7 +188,7 @@ def test_copy_link(page):
     move(page, explorable["id"], explorable["controls"][0], 2)
     page.locator(f"#{explorable['id']} [data-do=copy]").click()
     status = page.locator(f"#{explorable['id']} [role=status]")
-    page.wait_for_function("document.querySelector('[role=status]').textContent !== ''")
+    expect(status).not_to_be_empty()
     link = (
         page.evaluate("navigator.clipboard.readText()")
         if status.text_content() == "Link copied."

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -218,9 +219,10 @@ def test_links_of_every_notebook_lead_to_pages_and_parts_that_are_there(extensio
     import colab_notebooks
 
     found = extension.Home("o", "n")
+    metadata = pickle.loads((html.parent / ".doctrees/environment.pickle").read_bytes()).metadata
     for file in (ROOT / "book").rglob("*.ipynb"):
         docname = file.relative_to(ROOT).with_suffix("").as_posix()
-        copy = colab_notebooks.for_colab(json.loads(file.read_text(encoding="utf8")), docname, found)
+        copy = colab_notebooks.for_colab(json.loads(file.read_text(encoding="utf8")), docname, found, metadata)
         prose = "\n".join("".join(cell["source"]) for cell in copy["cells"] if cell["cell_type"] == "markdown")
         assert re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", prose) == []
         for page, _, part in set(re.findall(rf"{re.escape(found.pages)}([^)#\s]+)(#?)([^)\s]*)\)", prose)):

@@ -35,6 +35,8 @@ def test_there_are_formulas():
 def test_every_formula_is_a_hidden_picture_beside_its_mathml(page, path):
     page.open_page(path)
     page.locator("article details").evaluate_all("(all) => all.forEach((details) => { details.open = true; })")
+    # The feedback of a question is hidden until it is answered.
+    page.add_style_tag(content=".quiz > details { display: block !important; }")
     shown = page.locator("article mjx-container").evaluate_all(
         """(all) => all.map((formula) => ({
             pictures: formula.querySelectorAll(":scope > svg[aria-hidden=true]").length,
