@@ -47,7 +47,8 @@ class Verdict:
         link = (
             f' See <a href="{MISCONCEPTIONS}.md">misconception {self.misconception}</a>.' if self.misconception else ""
         )
-        return f"<p><strong>{escape(self.exercise)}: {self.state}.</strong> {escape(self.message)}{link}</p>"
+        said = f"<strong>{escape(self.exercise)}: {self.state}.</strong> {escape(self.message)}{link}"
+        return f'<p class="fp-verdict">{said}</p>'
 
 
 @dataclass(frozen=True)
