@@ -1,6 +1,6 @@
 """case: seven networks for the clinic page, each with something wrong in its forward pass; harm: what that costs.
 
-What is wrong with which is not said in the docstrings, since readers look here. Training takes a moment, once a process.
+What is wrong with which, the docstrings do not say: readers look here. They train for a moment, once a process.
 """
 
 import copy
@@ -85,7 +85,8 @@ def case(number: int, seed: int = 0) -> Case:
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
-        return _CASES[number](number, seed)
+        with _ready_to_train():
+            return _CASES[number](number, seed)
     finally:
         put_random_state_back()
 
@@ -226,20 +227,20 @@ def _cohorts(seed: int) -> tuple[Cohort, Cohort]:
 
 
 @contextmanager
-def _on_one_thread() -> Iterator[None]:
-    """The same sums on every machine, and no waiting for busy cores; these batches are too small to share."""
+def _ready_to_train() -> Iterator[None]:
+    """Gradients, also under a reader's ``no_grad``; and one thread: the same sums whatever the number of cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
         torch.set_num_threads(before)
 
 
 @cache
 def _trained() -> dict[str, torch.Tensor]:
-    with _on_one_thread():
-        run = train(*_cohorts(0), learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS)
+    run = train(*_cohorts(0), learning_rate=LEARNING_RATE, batch_size=BATCH_SIZE, epochs=EPOCHS)
     return run.model.state_dict()
 
 
@@ -276,8 +277,7 @@ def _mistrained() -> tuple[Network, tuple[float, ...]]:
     torch.manual_seed(0)
     model = Network().train()
     model._way = frozenset({"ends early"})
-    with _on_one_thread():
-        losses = _fit(model, EPOCHS)
+    losses = _fit(model, EPOCHS)
     return model.eval(), losses
 
 
@@ -287,8 +287,7 @@ def _deep_and_trained(silenced: bool) -> tuple[nn.Sequential, tuple[float, ...]]
     model = _deep(4)
     if silenced:
         _silence(model, 3)
-    with _on_one_thread():
-        losses = _fit(model, EPOCHS)
+    losses = _fit(model, EPOCHS)
     return model.eval(), losses
 
 

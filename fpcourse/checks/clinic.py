@@ -224,9 +224,7 @@ def overwritten(attempt: Attempt) -> None:
             found.answer,
             [
                 Suspect(in_place, "Name the modules whose output is overwritten, not those that overwrite it."),
-                Suspect(
-                    listed, "These stand in the order in which the model holds them; asked is that of the calls.", 9
-                ),
+                Suspect(listed, "This is the order in which the model holds them; asked is that of the calls.", 9),
                 Suspect(
                     ["bn1", "bn2"] if found.answer != ["bn1", "bn2"] else None,
                     "A line of forward such as z.mul_(2) overwrites too, and a network may have neither.",
