@@ -165,9 +165,8 @@ def restored(attempt: Attempt) -> None:
         before = copy.deepcopy(model)
         wanted = _gathered(before, X)
         result = attempt(model, X.clone(), tried=f"a network with the statistics of others, and {len(X)} patients")
-        attempt.require(
-            isinstance(result, nn.Module), describe(result), "the model", "Return the model, also if you change it."
-        )
+        is_it = isinstance(result, nn.Module) and result.state_dict().keys() == before.state_dict().keys()
+        attempt.require(is_it, describe(result), "the model", "Return the model, also if you change it.")
         attempt.require(
             not any(module.training for module in result.modules()),
             "a model in train mode",
