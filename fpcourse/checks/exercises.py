@@ -212,12 +212,25 @@ class Attempt:
         if result is None:
             self.fail("None", expected, "A function without a return statement returns None.")
         found = next((suspect for suspect in suspects if same(result, suspect.value)), Suspect(None, ""))
-        shown = _difference(result, expected)
+        try:
+            shown = _difference(result, expected)
+        except Exception:  # tensors without values, as on the meta device
+            shown = _shown(result), _shown(expected)
         self.fail(*(f"{what} {text}" if what else text for text in shown), found.looks_like, found.misconception)
 
 
 def same(result: Any, expected: Any) -> bool:
-    """Whether two answers are equal: tensors in shape and, up to rounding, in value; a bool is not a number."""
+    """Whether two answers are equal: tensors in shape and, up to rounding, in value; a bool is not a number.
+
+    What cannot be compared is not equal.
+    """
+    try:
+        return _equal(result, expected)
+    except Exception:  # an array has no truth, a meta tensor no value
+        return False
+
+
+def _equal(result: Any, expected: Any) -> bool:
     if isinstance(expected, torch.Tensor):
         if not isinstance(result, torch.Tensor) or result.shape != expected.shape:
             return False
@@ -225,7 +238,10 @@ def same(result: Any, expected: Any) -> bool:
             result.detach().double(), expected.detach().double(), rtol=1e-4, atol=1e-5, equal_nan=True
         )
     if isinstance(expected, float):
-        return _is_number(result) and abs(float(result) - expected) <= 1e-4 * max(1.0, abs(expected))
+        if not _is_number(result):
+            return False
+        number = result.item() if isinstance(result, torch.Tensor) else result  # float() warns where a graph is
+        return abs(number - expected) <= 1e-4 * max(1.0, abs(expected))
     if isinstance(expected, bool) or isinstance(result, bool):
         return isinstance(result, bool) and isinstance(expected, bool) and result == expected
     if isinstance(expected, (list, tuple)):
@@ -241,6 +257,13 @@ def same(result: Any, expected: Any) -> bool:
 
 def describe(value: Any) -> str:
     """A value as an argument in a sentence: a tensor by its shape, a model by its type and mode."""
+    try:
+        return _described(value)
+    except Exception:  # a repr may raise, and a meta tensor has no value
+        return f"a value of type {type(value).__name__}"
+
+
+def _described(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}" if value.dim() else f"tensor({value.item():.4g})"
     if isinstance(value, nn.Module):

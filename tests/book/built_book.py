@@ -28,8 +28,8 @@ def wait_until_ready(page) -> None:
     page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
 
 
-def violations(page) -> list[tuple[str, list[str]]]:
-    """What axe finds on a page by the rules of WCAG 2.2 AA and by good practice: each rule with the elements."""
+def violations(page, part: str | None = None) -> list[tuple[str, list[str]]]:
+    """What axe finds on a page, or a part of it, by WCAG 2.2 AA and good practice: each rule with the elements."""
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    found = Axe().run(page, options=rules).response["violations"]
+    found = Axe().run(page, context=part, options=rules).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]

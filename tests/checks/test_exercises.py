@@ -4,6 +4,7 @@ import contextlib
 import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,6 +166,10 @@ def test_what_is_no_exercise_is_refused():
         ({"a": (1, 2)}, {"a": (1, 2)}, True),
         ({"a": (1, 2)}, {"b": (1, 2)}, False),
         (torch.ones(2), "text", False),
+        (torch.ones(2, device="meta"), torch.ones(2), False),
+        (torch.tensor(2.0, requires_grad=True), 2.0, True),
+        (np.ones(2), 1, False),
+        (np.ones(2), "text", False),
     ],
 )
 def test_what_counts_as_equal(result, expected, equal):
@@ -176,3 +181,9 @@ def test_an_argument_is_described_in_few_words():
     assert describe(torch.tensor(1.5)) == "tensor(1.5)"
     assert describe(list(range(9))) == "list of 9"
     assert len(describe("x" * 200)) == 80
+    assert describe(torch.empty((), device="meta")) == "a value of type Tensor"
+
+
+def test_an_answer_without_values_is_told_what_was_expected():
+    found = verdict_on(lambda X, W, b: (X @ W.T + b).to("meta"))
+    assert found.message.endswith("Came out: a tensor of shape (1, 3). Expected: a tensor of shape (1, 3).")

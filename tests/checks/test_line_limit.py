@@ -1,6 +1,7 @@
 """A block that runs too many lines of Python is stopped, whatever it catches, and tracing is as before."""
 
 import contextlib
+import importlib.util
 import itertools
 import sys
 
@@ -43,6 +44,12 @@ def test_lines_of_libraries_do_not_count():
     model = torch.nn.Sequential(*(torch.nn.ReLU() for _ in range(50)))
     with line_limit(5):
         model(torch.ones(1))
+
+
+def test_lines_of_the_import_system_do_not_count():
+    with line_limit(100):
+        for _ in range(20):
+            importlib.util.find_spec("no_such_module")
 
 
 @pytest.mark.parametrize("function", [lambda: None, endless_and_deaf, lambda: 1 / 0])

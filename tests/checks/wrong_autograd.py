@@ -1,3 +1,240 @@
 """Wrong answers to the exercises of this chapter, as people give them."""
 
-WRONG = {}
+import math
+from itertools import pairwise
+
+import torch
+
+
+def _walk(tensor):
+    """Every node once, without recursion."""
+    nodes = [tensor.grad_fn] if tensor.grad_fn else []
+    for node in nodes:
+        nodes += [following for following, _ in node.next_functions if following and following not in nodes]
+    return nodes
+
+
+def follows_the_first_input(tensor):
+    leaves, node = [], tensor.grad_fn
+    while node:
+        leaves += [node.variable] if hasattr(node, "variable") else []
+        node = node.next_functions[0][0] if node.next_functions else None
+    return leaves
+
+
+def looks_one_step_back(tensor):
+    steps = tensor.grad_fn.next_functions if tensor.grad_fn else ()
+    return [node.variable for node, _ in steps if hasattr(node, "variable")]
+
+
+def does_not_expect_none(tensor):
+    leaves, nodes = [], [tensor.grad_fn]
+    for node in nodes:
+        nodes += [following for following, _ in node.next_functions]
+        leaves += [node.variable] if hasattr(node, "variable") else []
+    return leaves
+
+
+def _recursive(node, leaves):
+    for following, _ in node.next_functions if node else ():
+        _recursive(following, leaves)
+    leaves += [node.variable] if hasattr(node, "variable") else []
+    return leaves
+
+
+def counts_a_leaf_for_each_use(tensor):
+    return _recursive(tensor.grad_fn, [])
+
+
+def goes_every_path(tensor):
+    return set(_recursive(tensor.grad_fn, []))
+
+
+def recursion(tensor):
+    leaves, seen = [], set()
+
+    def visit(node):
+        if node is None or node in seen:
+            return
+        seen.add(node)
+        leaves.extend([node.variable] if hasattr(node, "variable") else [])
+        for following, _ in node.next_functions:
+            visit(following)
+
+    visit(tensor.grad_fn)
+    return leaves
+
+
+def compares_by_value(tensor):
+    leaves = []
+    for node in _walk(tensor):
+        if hasattr(node, "variable"):
+            leaf = node.variable
+            if not any(torch.equal(leaf, other) for other in leaves):
+                leaves.append(leaf)
+    return leaves
+
+
+def asks_with_in(tensor):
+    leaves = []
+    for node in _walk(tensor):
+        if hasattr(node, "variable") and node.variable not in leaves:
+            leaves.append(node.variable)
+    return leaves
+
+
+def hands_out_nodes(tensor):
+    return [node for node in _walk(tensor) if hasattr(node, "variable")]
+
+
+def hands_out_gradients(tensor):
+    leaves = [node.variable for node in _walk(tensor) if hasattr(node, "variable")]
+    return list(torch.autograd.grad(tensor.sum(), leaves)) if leaves else []
+
+
+def prints_the_leaves(tensor):
+    print(len(_walk(tensor)), end="")
+
+
+def _relu(value, Value):
+    return Value(max(value.data, 0.0), ((value, float(value.data > 0)),))
+
+
+def _exp(value, Value):
+    return Value(math.exp(value.data), ((value, math.exp(value.data)),))
+
+
+def forgets_the_way_back(value, Value):
+    return Value(math.exp(value.data)), Value(max(value.data, 0.0))
+
+
+def takes_exp_for_a_power(value, Value):
+    return Value(math.exp(value.data), ((value, value.data * math.exp(value.data - 1)),)), _relu(value, Value)
+
+
+def gives_the_input_as_derivative(value, Value):
+    return Value(math.exp(value.data), ((value, value.data),)), _relu(value, Value)
+
+
+def lets_everything_back_through_relu(value, Value):
+    return _exp(value, Value), Value(max(value.data, 0.0), ((value, 1.0),))
+
+
+def takes_the_output_of_relu_for_its_derivative(value, Value):
+    return _exp(value, Value), Value(max(value.data, 0.0), ((value, max(value.data, 0.0)),))
+
+
+def one_pair_without_its_tuple(value, Value):
+    e = math.exp(value.data)
+    return Value(e, (value, e)), _relu(value, Value)
+
+
+def plain_numbers(value, Value):
+    return math.exp(value.data), max(value.data, 0.0)
+
+
+def tensors_inside(value, Value):
+    e = torch.exp(torch.tensor(value.data))
+    return Value(e, ((value, e),)), _relu(value, Value)
+
+
+def the_exponential_alone(value, Value):
+    return _exp(value, Value)
+
+
+def writes_into_the_gradient(value, Value):
+    value.grad = math.exp(value.data)
+    return _exp(value, Value), _relu(value, Value)
+
+
+def _weights(widths):
+    return sum(n_in * n_out for n_in, n_out in pairwise(widths))
+
+
+def _kept(batch, widths, activations=None, parameters=None):
+    activations = 4 * batch * sum(widths[:-1]) if activations is None else activations
+    return {
+        "activations": activations,
+        "parameters": 4 * _weights(widths[1:]) if parameters is None else parameters,
+    }
+
+
+def pre_activations_too(batch, widths):
+    return _kept(batch, widths, 4 * batch * (widths[0] + 2 * sum(widths[1:-1])))
+
+
+def the_outputs_of_all_layers(batch, widths):
+    return _kept(batch, widths, 4 * batch * sum(widths))
+
+
+def not_the_batch(batch, widths):
+    return _kept(batch, widths, 4 * batch * sum(widths[1:-1]))
+
+
+def numbers_for_bytes(batch, widths):
+    return _kept(batch, widths, batch * sum(widths[:-1]))
+
+
+def eight_bytes_each(batch, widths):
+    return _kept(batch, widths, 8 * batch * sum(widths[:-1]))
+
+
+def the_first_weight_too(batch, widths):
+    return _kept(batch, widths, None, 4 * _weights(widths))
+
+
+def biases_too(batch, widths):
+    return _kept(batch, widths, None, 4 * (_weights(widths[1:]) + sum(widths[2:])))
+
+
+def no_weight(batch, widths):
+    return _kept(batch, widths, None, 0)
+
+
+def the_chapters_network(batch, widths):
+    return _kept(32, [64, 256, 10])
+
+
+def one_sum(batch, widths):
+    return sum(_kept(batch, widths).values())
+
+
+WRONG = {
+    "leaves_behind": [
+        (follows_the_first_input, "Came out: no tensor. Expected: w, b. Follow every pair", None),
+        (looks_one_step_back, "Came out: b. Expected: w, b. Follow every pair", None),
+        (does_not_expect_none, "'NoneType' object has no attribute 'next_functions'", None),
+        (counts_a_leaf_for_each_use, "Two paths lead to one leaf", None),
+        (goes_every_path, "2**40 paths, 41 nodes). It was stopped after 300,000 lines", None),
+        (recursion, "keep a list of the nodes still to visit). It raised RecursionError", None),
+        (compares_by_value, "Two leaves of equal values are two", None),
+        (asks_with_in, 'It came from the line "if hasattr(node, "variable") and node.variable not in leaves', None),
+        (hands_out_nodes, "An AccumulateGrad has its leaf in variable", None),
+        (hands_out_gradients, "Not all of these are leaves of this graph", None),
+        (prints_the_leaves, "without a return statement", None),
+    ],
+    "exp_and_relu": [
+        (forgets_the_way_back, "The way back is missing", None),
+        (takes_exp_for_a_power, "That is the rule for a power", None),
+        (gives_the_input_as_derivative, "That is the input", None),
+        (lets_everything_back_through_relu, "Below 0 nothing changes", None),
+        (takes_the_output_of_relu_for_its_derivative, "That is what ReLU puts out", None),
+        (one_pair_without_its_tuple, "also when there is one", None),
+        (plain_numbers, "wrap the number in a Value", None),
+        (tensors_inside, "computes with plain numbers", None),
+        (the_exponential_alone, "two Values: the exponential and the ReLU", None),
+        (writes_into_the_gradient, "backward() writes into grad", None),
+    ],
+    "kept_bytes": [
+        (pre_activations_too, "what goes into the ReLU", 19),
+        (the_outputs_of_all_layers, "The last layer's output was counted", None),
+        (not_the_batch, "The batch itself is missing", None),
+        (numbers_for_bytes, "These are numbers, not bytes", None),
+        (eight_bytes_each, "float64 takes 8", None),
+        (the_first_weight_too, "The first weight was counted", None),
+        (biases_too, "Biases were counted", None),
+        (no_weight, "A weight is kept too", None),
+        (the_chapters_network, "activations: 40960. Expected: activations:", None),
+        (one_sum, "with the keys", None),
+    ],
+}

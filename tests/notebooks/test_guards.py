@@ -6,10 +6,12 @@ import sys
 
 import nbformat
 import pytest
+from questions import IN_PROSE, Question
 from refresh import NOTEBOOKS, normalised, text_of
 
 IDS = [path.stem for path in NOTEBOOKS]
 WORDS_ON_THE_MAIN_PATH = 1500
+FIVE_QUESTIONS = "Five questions"
 NUMBER = re.compile(r"(?<![\w.,])[−-]?\d[\d,]*(?:\.\d+)?")
 FORMULA = re.compile(r"`[^`]*`|(?s:\$\$(.+?)\$\$)|\$(?!\s)([^$`\n]+?)(?<!\s)\$")  # or code, which holds none
 
@@ -165,15 +167,33 @@ def plain_prose(markdown: str) -> str:
 
 
 def test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook):
-    """A number of two digits or more, in prose, caption or alt text, is computed or asserted in its section."""
+    """A number of two digits or more, in prose, caption or alt text, is computed or asserted in its section.
+
+    The questions at a chapter's end are about all of its runs.
+    """
     loose = []
     for title, prose, code in sections(notebook):
-        backed = {number.lstrip("-") for cell in code for number in computed_numbers(cell)}
-        said = plain_prose("\n".join([prose, *(text for cell in code for text in captions_and_alts(cell))]))
-        loose += [
-            f"{title}: {number}" for number in numbers(said) if digits(number) > 1 and number.lstrip("-") not in backed
-        ]
+        runs = code_cells(notebook) if title == FIVE_QUESTIONS else code
+        backed = {number.lstrip("-") for cell in runs for number in computed_numbers(cell)}
+        said = numbers_said("\n".join([prose, *(text for cell in code for text in captions_and_alts(cell))]))
+        loose += [f"{title}: {number}" for number in said if digits(number) > 1 and number.lstrip("-") not in backed]
     assert loose == []
+
+
+def numbers_said(markdown: str) -> set[str]:
+    """The numbers that a text holds for true: not those of a question's options, of which all but one are false.
+
+    Feedback may repeat its question's options; what is right is backed, as anywhere else.
+    """
+    said = numbers(plain_prose(IN_PROSE.sub("", markdown)))
+    for found in IN_PROSE.finditer(markdown):
+        question = Question(None, found[0])
+        on_offer = {number.lstrip("-") for number in numbers("\n".join(question.options))}
+        said |= numbers(plain_prose(question.text))
+        for number, item in enumerate(question.feedback, 1):
+            repeated = () if number in question.right else on_offer
+            said |= {one for one in numbers(plain_prose(item)) if one.lstrip("-") not in repeated}
+    return said
 
 
 def digits(number: str) -> int:
@@ -210,8 +230,17 @@ def captions_and_alts(cell):
                     yield keyword.value.value
 
 
+def on_the_way(notebook) -> str:
+    """The prose of a chapter, but for what is folded into "Go deeper"."""
+    return "\n".join(prose for title, prose, _ in sections(notebook) if not title.startswith("Go deeper"))
+
+
 def main_path(notebook) -> str:
-    return "\n".join(plain_prose(prose) for title, prose, _ in sections(notebook) if not title.startswith("Go deeper"))
+    """What all read: without the five questions at the end, and of other questions without the feedback."""
+    prose = "\n".join(
+        prose for title, prose, _ in sections(notebook) if not title.startswith("Go deeper") and title != FIVE_QUESTIONS
+    )
+    return plain_prose(IN_PROSE.sub(lambda question: Question(None, question[0]).without_feedback, prose))
 
 
 def test_main_path_is_short(notebook):
@@ -260,7 +289,7 @@ def test_a_formula_counts_with_its_numbers_and_words():
 
 @pytest.mark.parametrize("word", ["simply", "just", "obviously", "best", "the only", "no other", "TODO", "FIXME"])
 def test_no_word_that_a_reader_trips_over(notebook, word):
-    assert not re.search(rf"\b{word}\b", main_path(notebook), flags=re.I)
+    assert not re.search(rf"\b{word}\b", plain_prose(on_the_way(notebook)), flags=re.I)
 
 
 def test_a_broken_notebook_is_noticed():
@@ -277,3 +306,66 @@ def test_a_broken_notebook_is_noticed():
     notebook.metadata["widgets"] = {}
     with pytest.raises(AssertionError):
         test_no_widget_state_and_a_picture_beside_each_view(notebook)
+
+
+ASKED = """\
+**Predict first.** What is 5 times 2?
+
+1. 52
+2. 10
+3. 25
+
+<details>
+<summary>Answer</summary>
+
+1. Tempting, since 52 has both digits.
+2. **Right.** It is {right}, {more}.
+3. It looks so, because 25 is a product too.{wrong}
+
+</details>
+"""
+
+
+def asking(title="A", wrong="", right="10", more="a product"):
+    """A notebook whose one run prints 10 and 11, and that then asks under this heading."""
+    stream = nbformat.v4.new_output("stream", name="stdout", text="10, 11\n")
+    cells = [
+        nbformat.v4.new_markdown_cell("# A\nTwo words.", id="a"),
+        nbformat.v4.new_code_cell("print(5 * 2, 11)", outputs=[stream], id="b"),
+        *([] if title == "A" else [nbformat.v4.new_markdown_cell(f"## {title}", id="c")]),
+        nbformat.v4.new_markdown_cell(ASKED.format(wrong=wrong, right=right, more=more), id="d"),
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize("title", ["A", FIVE_QUESTIONS])
+def test_a_false_option_needs_no_run_and_the_right_one_does(title):
+    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title))
+    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, wrong=" It would be 11."))
+    for broken in ({"right": "12"}, {"more": "not 25"}, {"wrong": " It would be 12."}):
+        with pytest.raises(AssertionError):
+            test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, **broken))
+    with pytest.raises(AssertionError):
+        test_every_number_in_the_prose_stands_in_a_run_beside_it(asking("Another section"))
+
+
+def test_feedback_and_the_five_questions_are_not_on_the_main_path():
+    long = "word " * 1500
+    test_main_path_is_short(asking(more=long))
+    test_main_path_is_short(asking(FIVE_QUESTIONS, more=long))
+    for broken in (asking(), asking(FIVE_QUESTIONS)):
+        broken.cells[0].source += long
+        with pytest.raises(AssertionError):
+            test_main_path_is_short(broken)
+    answered = asking(more=long)  # any other fold counts, as it always did
+    answered.cells[-1].source = answered.cells[-1].source.replace("**Predict first.**", "**Predict.**")
+    with pytest.raises(AssertionError):
+        test_main_path_is_short(answered)
+    assert re.findall("[a-z]+", main_path(asking(FIVE_QUESTIONS))) == ["wo", "words"]
+
+
+@pytest.mark.parametrize("title", ["A", FIVE_QUESTIONS])
+def test_a_reader_does_not_trip_in_feedback_either(title):
+    test_no_word_that_a_reader_trips_over(asking(title), "simply")
+    with pytest.raises(AssertionError):
+        test_no_word_that_a_reader_trips_over(asking(title, more="simply"), "simply")

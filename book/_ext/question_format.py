@@ -1,0 +1,81 @@
+"""The format of a question, as the build meets it: which nodes are its parts, and what can be wrong with it."""
+
+import re
+from itertools import takewhile
+
+from docutils import nodes
+
+LABEL = re.compile(r"Predict first\.|Question (\d+)\.")
+OPEN = re.compile(r"<details>\s*<summary>Answer</summary>")
+
+
+def label_of(node) -> str:
+    """The bold words by which a paragraph begins a question; nothing for any other node."""
+    if not isinstance(node, nodes.paragraph):
+        return ""
+    opening = next((child for child in node if child.astext()), None)
+    return opening.astext() if isinstance(opening, nodes.strong) and LABEL.fullmatch(opening.astext()) else ""
+
+
+def cell_of(node) -> int:
+    """The number of the cell that a node of a notebook comes from: MyST-NB counts 10,000 lines for each."""
+    return node.line // 10000 - 1
+
+
+def parts(first, notebook: bool) -> tuple[list, list, list]:
+    """The nodes of the question that begins here, its options and its feedback; nothing where they do not follow."""
+    rest = first.parent[first.parent.index(first) :]
+    own = [first, *takewhile(lambda node: belongs(node, first, notebook), rest[1:])]
+    for at in range(2, len(own) - 2):
+        options, fold, feedback, end = own[at - 1 : at + 3]
+        if isinstance(fold, nodes.raw) and OPEN.fullmatch(fold.astext().strip()):
+            if counts(options) and counts(feedback) and end.astext().strip() == "</details>":
+                return own[: at + 3], options.children, feedback.children
+            break
+    return [], [], []
+
+
+def belongs(node, first, notebook: bool) -> bool:
+    """Whether a node after the first of a question may be part of it, and does not begin something else."""
+    if isinstance(node, nodes.section | nodes.container) or label_of(node):
+        return False
+    return not (notebook and node.line) or cell_of(node) == cell_of(first)
+
+
+def counts(node) -> bool:
+    return isinstance(node, nodes.enumerated_list) and node.get("start", 1) == 1
+
+
+def is_right(item) -> bool:
+    strong = item.next_node(nodes.strong)
+    return strong is not None and strong.astext() == "Right." and item.astext().startswith("Right.")
+
+
+def faults(options: list, feedback: list):
+    """What is wrong with a question, and what to do."""
+    if not options:
+        yield (
+            "expected a numbered list of options, then <details>, <summary>Answer</summary>, an empty line, a numbered "
+            "list of feedback, an empty line and </details>, all in one cell"
+        )
+        return
+    if not 2 <= len(options) <= 5:
+        yield f"it has {len(options)} options: give it two to five"
+    if len(options) != len(feedback):
+        yield f"it has {len(options)} options and {len(feedback)} items of feedback: give each option one, in its order"
+    if (right := sum(map(is_right, feedback))) != 1:
+        yield f"{right} items of feedback begin with **Right.**: begin that of the one right option so"
+    for number, item in enumerate(feedback, 1):
+        if found := re.match(r"(Wrong|No)\b", item.astext()):
+            yield f"feedback {number} begins with {found[0]!r}: begin with why the option tempts, then say what holds"
+
+
+def name_fault(name: str | None, label: str) -> str:
+    """What is wrong with the id of a question's cell, and what to do."""
+    number = LABEL.fullmatch(label)[1]
+    if number and not 1 <= int(number) <= 5:
+        return f"it is number {number}: the questions at a chapter's end are 1 to 5"
+    wanted = f"question-{number}" if number else "predict-<word>"
+    if name and (name == wanted or (not number and re.fullmatch(r"predict-[\w-]+", name))):
+        return ""
+    return f"its cell has {f'the id {name!r}' if name else 'no id'}: give it the id {wanted!r}"

@@ -1,0 +1,98 @@
+"""A question in a page's text becomes a quiz: choose an option, check it, and read the feedback to it.
+
+CONTRIBUTING.md shows the format. The built page holds the question whole, with its answers folded; ``quizzes.js`` makes
+the options a form. A question that breaks the format fails the build. Its id is that of its cell; in a page that is no
+notebook, where cells have no ids, a prediction is called after its section.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from docutils import nodes
+from question_format import LABEL, cell_of, faults, is_right, label_of, name_fault, parts
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+
+SCRIPT = Path(__file__).with_suffix(".js")  # not in _static, as that is loaded on every page
+
+
+class quiz(nodes.General, nodes.Element):
+    """A question, its options and their feedback."""
+
+
+def cell_ids(env) -> list[str | None] | None:
+    """The ids of a notebook's cells; None for a page that is no notebook."""
+    path = Path(env.doc2path(env.docname))
+    if path.suffix != ".ipynb":
+        return None
+    return [cell.get("id") for cell in json.loads(path.read_text(encoding="utf8"))["cells"]]
+
+
+class MakeQuizzes(SphinxTransform):
+    default_priority = 865  # before MyST resolves the links within a page, and before folding
+
+    def apply(self, **kwargs):
+        found = self.env.metadata[self.env.docname]
+        self.slugs = found.setdefault("myst_slugs", self.document.myst_slugs)
+        self.made = found["questions"] = []
+        ids = cell_ids(self.env)
+        firsts = [node for node in self.document.findall(nodes.paragraph) if label_of(node)]
+        for first in firsts:
+            self.make(first, ids)
+        begun = {cell_of(first) for first in firsts} if ids else set()
+        for number, name in enumerate(ids or []):
+            if re.fullmatch(r"predict-[\w-]+|question-\d+", name or "") and number not in begun:
+                self.warn(name, "no question begins in this cell: begin it with **Predict first.** or **Question N.**")
+
+    def warn(self, name, fault, location=None):
+        logging.getLogger(__name__).warning("question %r: %s", name, fault, location=location or self.env.docname)
+
+    def make(self, first, ids):
+        """Wrap the nodes of the question that begins here, or warn of what is wrong with it."""
+        label = label_of(first)
+        name = self.after_its_section(first, label) if ids is None else ids[cell_of(first)]
+        own, options, feedback = parts(first, ids is not None)
+        found = [*faults(options, feedback), *filter(None, [name_fault(name, label)])]
+        if name in self.slugs or name in self.document.ids:
+            found.append("its id is also that of a heading or of another question: give it one of its own")
+        for fault in found:
+            self.warn(name, fault, first)
+        if found:
+            return
+        page = self.env.docname.removeprefix("book/")
+        whole = quiz("", ids=[name], right=[is_right(item) for item in feedback].index(True) + 1, page=page)
+        parent, at = first.parent, first.parent.index(first)
+        parent[at : at + len(own)] = [whole]
+        whole += own
+        self.made.append(name)
+        self.slugs[name] = (first.line, name, label.rstrip("."))  # so that a link can lead to it
+
+    def after_its_section(self, first, label: str) -> str:
+        if number := LABEL.fullmatch(label)[1]:
+            return f"question-{number}"
+        section = first
+        while section.parent and not isinstance(section, nodes.section):
+            section = section.parent
+        name = "-".join(["predict", *section.get("ids", [])[:1]])
+        count = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", made) is not None for made in self.made)
+        return f"{name}-{count + 1}" if count else name
+
+
+def visit(writer, node):
+    data = {"data-question": f"{node['page']}#{node['ids'][0]}", "data-right": str(node["right"])}
+    writer.body.append(writer.starttag(node, "div", CLASS="quiz", **data))
+
+
+def add_script(app, page, template, context, doctree):
+    found = app.env.metadata.get(page, {})
+    if any(found.get(kind) for kind in ("questions", "exercises", "progress")):
+        app.add_js_file(SCRIPT.name)
+
+
+def setup(app):
+    app.add_node(quiz, html=(visit, lambda writer, node: writer.body.append("</div>\n")))
+    app.add_transform(MakeQuizzes)
+    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(SCRIPT)))
+    app.connect("html-page-context", add_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,90 @@
+"""The checkers of chapter 4 survive whatever comes back; their truth is held against plain torch and the page."""
+
+import ast
+import inspect
+import math
+
+import pytest
+import torch
+from refresh import ROOT
+from test_guards import read
+from torch import nn
+from wrong_autograd import _exp, _kept, _relu, _walk
+
+from fpcourse import mlp
+from fpcourse.checks import autograd, check
+
+NAMES = ("leaves_behind", "exp_and_relu", "kept_bytes")
+ODD = [
+    None, 3, "w, b", True, (), [], {}, (1, 2), (None, None), [[]] * 2, {"activations": None, "parameters": "8"},
+    {"activations": torch.ones(2), "parameters": 8}, {"activations": math.nan, "parameters": math.inf},
+    {"activations": 1}, (i for i in "ab"), torch.ones(2, requires_grad=True), [torch.ones(2)], nn.ReLU(), object(), len,
+]  # fmt: skip
+
+
+def verdict_on(name, function):
+    function.__name__ = name
+    return check(function)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_handed_in_is_no_answer(name, place):
+    assert verdict_on(name, lambda *args: args[place]).state == "not yet"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize("name", NAMES)
+def test_an_odd_answer_is_told_what_was_expected(name, odd):
+    found = verdict_on(name, lambda *args: odd)
+    assert found.state == "not yet" and "Expected: " in found.message
+
+
+def a_set_of_leaves(tensor):
+    return {node.variable for node in _walk(tensor) if hasattr(node, "variable")}
+
+
+def a_product_for_relu(value, Value):
+    return [_exp(value, Value), value * Value(1.0 if value.data > 0 else 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [(NAMES[0], a_set_of_leaves), (NAMES[1], a_product_for_relu), (NAMES[2], _kept)]
+)
+def test_another_way_is_as_good(name, function):
+    assert [verdict_on(name, function).state for _ in range(5)] == ["passed"] * 5
+
+
+def made_from_itself(value, Value):
+    result = Value(math.exp(value.data))
+    result.made_from = ((result, 1.0),)
+    return result, _relu(value, Value)
+
+
+def test_a_value_made_from_itself_ends_in_a_verdict():
+    assert "It raised RecursionError" in verdict_on("exp_and_relu", made_from_itself).message
+
+
+def test_the_engine_is_that_of_the_page():
+    [page] = [cell.source for cell in read(ROOT / "book/04_autograd.ipynb").cells if cell.id == "engine"]
+    [shown] = [node for node in ast.parse(page).body if isinstance(node, ast.ClassDef)]
+    shown.body = shown.body[1:]  # without its docstring
+    [used] = ast.parse(inspect.getsource(autograd.Value)).body
+    used.body = used.body[1:]
+    assert ast.dump(shown) == ast.dump(used)
+
+
+@pytest.mark.parametrize(("batch", "widths"), [(32, [64, 256, 10]), (7, [3, 4]), (5, [2, 3, 4, 6])])
+def test_bytes_kept_are_those_that_torch_packs(batch, widths):
+    net, kept = mlp(widths), {}
+    parameters = {parameter.data_ptr() for parameter in net.parameters()}
+
+    def pack(tensor):
+        kept[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = net(torch.randn(batch, widths[0]))
+    assert output.grad_fn
+    of_parameters = sum(size for place, size in kept.items() if place in parameters)
+    assert _kept(batch, widths) == {"activations": sum(kept.values()) - of_parameters, "parameters": of_parameters}
