@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
+from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise
+from fpcourse.checks.same_model import is_as_it_was
 from fpcourse.modes import in_mode
 
 
@@ -27,7 +28,7 @@ def awake_layers(attempt: Attempt) -> None:
         in_train = [name for name, module in model.named_modules() if module.training]
         tried = f"a network with training=True on {', '.join(map(repr, in_train))}, and 40 patients"
         names = attempt(model, X.clone(), tried=tried)
-        _left_as_found(attempt, model, before)
+        is_as_it_was(attempt, model, before)
         leaves = [name for name in in_train if name and not list(model.get_submodule(name).children())]
         heeding = [name for name in leaves if name.startswith(("bn", "drop"))]
         attempt.equal(
@@ -63,7 +64,7 @@ def risk_once(attempt: Attempt) -> None:
             Suspect(logits, "This network puts out logits, unlike the one before: a sigmoid is missing.", 2),
         )[variant]
         risk = attempt(model, X.clone(), tried=f"a network that puts out {kind} and 40 patients")
-        _left_as_found(attempt, model, before)
+        is_as_it_was(attempt, model, before)
         right = torch.sigmoid(logits)
         attempt.equal(
             risk,
@@ -127,7 +128,7 @@ def dead_layer(attempt: Attempt) -> None:
         model, X = found.model, found.validation.X
         before = copy.deepcopy(model)
         name = attempt(model, X.clone(), tried=f"a network of {len(model) // 2} hidden layers {said}, 300 patients")
-        _left_as_found(attempt, model, before)
+        is_as_it_was(attempt, model, before)
         there_is = "There is a dead layer: look at the units of each ReLU, over all patients."
         attempt.require(name is not None or found.answer is None, "None", repr(found.answer), there_is)
         zeros = _zero_units(model, X)  # label -> share of units that are 0 for all
@@ -215,7 +216,7 @@ def overwritten(attempt: Attempt) -> None:
         model, X, before = found.model, found.validation.X[:40], copy.deepcopy(found.model)
         described = ("whose ReLU works in place", "that doubles a tensor in place", "with none", "with two of them")
         names = attempt(model, X.clone(), tried=f"a network {described[variant]} and 40 patients")
-        _left_as_found(attempt, model, before)
+        is_as_it_was(attempt, model, before)
         in_place = [name for name, module in model.named_modules() if getattr(module, "inplace", False)]
         listed = [name for name, _ in model.named_modules() if name in found.answer]
         attempt.equal(
@@ -248,7 +249,7 @@ def risk_by_name(attempt: Attempt) -> None:
         tried = f"the features in another order{', two more among them' if extra else ''}, and 40 patients"
         given = tuple(names)
         risk = attempt(model, X.clone(), given, tried=tried)
-        _left_as_found(attempt, model, before)
+        is_as_it_was(attempt, model, before)
         order = [names.index(feature) for feature in features]
 
         def risk_of(columns: list[int], X: torch.Tensor = X, model: nn.Module = found.healthy) -> torch.Tensor | None:
@@ -279,20 +280,6 @@ def risk_by_name(attempt: Attempt) -> None:
     attempt.require(
         names_it, f"{type(error).__name__}: {error}", wanted, "Whoever reads it must learn which is lacking."
     )
-
-
-def _left_as_found(attempt: Attempt, model: nn.Module, before: nn.Module) -> None:
-    """The flags, parameters and buffers of ``model`` are those of ``before``, and no hook stays."""
-    flags, were = ([module.training for module in one.modules()] for one in (model, before))
-    kept = "Work in a block that puts them back, such as in_mode."
-    attempt.require(flags == were, "modules in another mode than before", "each in its mode of before", kept)
-    moved = [
-        n for (n, a), b in zip(model.state_dict().items(), before.state_dict().values(), strict=True) if not same(a, b)
-    ]
-    said = "A pass in train mode moves the running statistics, under no_grad too; unchanged puts them back."
-    attempt.require(not moved, f"{', '.join(moved)} changed", "a model as it was", said, 14)
-    hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
-    attempt.require(hooks == 0, f"{hooks} hooks left on the model", "none", "Remove each in a finally block.", 13)
 
 
 @torch.no_grad()

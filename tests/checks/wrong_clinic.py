@@ -283,8 +283,8 @@ WRONG = {
         (by_type_and_flag, "A dropout with p = 0 changes nothing", None),
         (by_type, "Not each module that could act in train mode does so here.", None),
         (two_passes_compared, "gives the same batch the same answer twice", 25),
-        (leaves_the_model_in_eval_mode, "modules in another mode than before", None),
-        (moves_the_statistics, "A pass in train mode moves the running statistics", 14),
+        (leaves_the_model_in_eval_mode, "eval() was left on.", None),
+        (moves_the_statistics, "A pass in train mode moves the statistics.", 14),
     ],
     "risk_once": [
         (eval_mode_then_sigmoid, "Two sigmoids: no risk is below 0.5.", 3),
@@ -326,7 +326,7 @@ WRONG = {
         (those_that_overwrite, "not those that overwrite it", None),
         (always_before_the_relu, "A line of forward such as z.mul_(2) overwrites too", 12),
         (in_the_models_order, "in which the model holds them", 9),
-        (hooks_stay, "hooks left on the model", 13),
+        (hooks_stay, "afterwards a hook on", None),
     ],
     "risk_by_name": [
         (as_they_came, "with the features as they came", None),
