@@ -232,7 +232,7 @@ def _ready_to_train() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False):  # which turns the recording on, under no_grad too
             yield
     finally:
         torch.set_num_threads(before)
