@@ -17,7 +17,7 @@ try:
     from sklearn.calibration import calibration_curve
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
-    from tqdm.auto import tqdm
+    from tqdm import tqdm  # not tqdm.auto: its widget would be one in the built book too
 except ImportError:
     raise ImportError("fpcourse.training needs scikit-learn and tqdm: pip install 'fpcourse[training]'.") from None
 

@@ -18,7 +18,7 @@ from fpcourse.checks.line_limit import LIBRARIES, TooManyLines, line_limit
 from fpcourse.preserve import keep_random_state
 
 LINES = 300_000  # far more than an exercise takes, and still less than a second
-CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview")
+CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "clinic")
 WRITE = "Write its body, then run this cell again."
 MISCONCEPTIONS = "reference/misconceptions"
 RETURNS = {"LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}  # what an empty function is made of

@@ -12,6 +12,7 @@ from fpcourse.plots.style import WIDTH, in_style, one_axes
 
 BINS = 28  # 0 is an edge, and 1 is none: values near a limit of tanh, or of a batch of two, share a bin
 GAUGE = 0.09  # of a panel's height
+NUMBERED = 8  # full bars: the numbers of more would run into one another
 
 
 @in_style
@@ -67,7 +68,8 @@ def distributions(
 def zeros_by_unit(outputs: Mapping[str, torch.Tensor]) -> Figure:
     """For each unit of outputs ``(samples, units)`` the share of samples for which it is 0; one panel a tensor.
 
-    A unit that is 0 for every sample of a panel has a full bar in another colour and its number above it.
+    A unit that is 0 for every sample of a panel has a full bar in another colour and its number above it; of more than
+    8 such units their count stands there.
 
     Raises:
         ValueError: nothing to draw, or outputs of another form.
@@ -83,10 +85,14 @@ def zeros_by_unit(outputs: Mapping[str, torch.Tensor]) -> Figure:
     figure.subplots_adjust(left=0.11, right=0.98, bottom=0.5 / height, top=1 - 0.34 / height, hspace=0.7)
     for axes, (label, tensor) in zip(panels, outputs.items(), strict=True):
         shares = (tensor.detach() == 0).double().mean(0).numpy()
+        full = [unit for unit, share in enumerate(shares) if share == 1]
+        marks = {unit: f"{unit}" for unit in full}
+        if len(full) > NUMBERED:
+            marks = {(len(shares) - 1) / 2: f"{len(full)} of {len(shares)}"}
         for unit, share in enumerate(shares):
             axes.bar(unit, share, width=0.8, color=ERROR if share == 1 else HIDDEN)
-            if share == 1:
-                axes.text(unit, 1.04, f"{unit}", ha="center", va="bottom", color=ERROR, weight="bold")
+        for place, text in marks.items():
+            axes.text(place, 1.04, text, ha="center", va="bottom", color=ERROR, weight="bold")
         axes.set(xlim=(-0.6, len(shares) - 0.4), ylim=(0, 1))
         axes.set_title(label, pad=13)
         axes.set_xticks(sorted({0, (len(shares) - 1) // 2, len(shares) - 1}))

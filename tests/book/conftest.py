@@ -60,8 +60,8 @@ def cohort_rows():
     """The patients themselves are fpcourse's; what the network makes of them is not."""
     from fpcourse import patients
 
-    cohort = patients(512, seed=0)
-    return {"X": cohort.X, "y": cohort.y}
+    cohort, training = patients(512, seed=0), patients(4000, seed=1)
+    return {"X": cohort.X, "y": cohort.y, "training_X": training.X, "training_y": training.y}
 
 
 @pytest.fixture

@@ -160,6 +160,7 @@ def plain_formula(match: re.Match) -> str:
 
 def plain_prose(markdown: str) -> str:
     """Prose without code, links' targets, tags and the line of minutes; of a formula its numbers and words."""
+    markdown = re.sub(r"(?m)^\*\*\w+ · \d+ minutes · \w+\*\*$", "", markdown)  # an exercise's
     markdown = FORMULA.sub(plain_formula, markdown)
     markdown = re.sub(r"(?m)^\*\d+ minutes.*$|^\|.*\|$|^ {4}.*$|^\d\. ", "", markdown)
     return re.sub(r"`[^`]*`|\]\([^)]*\)|<[^>]+>|torch \d\.\d+|et al\. \d{4}|misconception \d+", " ", markdown)

@@ -79,6 +79,15 @@ def test_zeros_by_unit_by_hand():
     assert [label.get_text() for label in one.get_yticklabels()] == ["none", "half", "all"]
 
 
+@pytest.mark.parametrize(("full", "texts"), [(8, list("01234567")), (9, ["9 of 32"]), (32, ["32 of 32"])])
+def test_many_full_bars_are_counted(full, texts):
+    outputs = torch.ones(3, 32)
+    outputs[:, :full] = 0
+    (axes,) = plots.zeros_by_unit({"a": outputs}).axes
+    assert [text.get_text() for text in axes.texts] == texts
+    assert [colour(bar) for bar in of_kind(axes, Rectangle)] == [ERROR] * full + [HIDDEN] * (32 - full)
+
+
 def test_one_sample_that_fires_is_no_full_bar():
     outputs = torch.zeros(512, 1)
     outputs[7] = 0.1
