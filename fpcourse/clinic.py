@@ -5,8 +5,7 @@ What is wrong with which, the docstrings do not say: readers look here. They tra
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -19,7 +18,7 @@ from fpcourse.cohort import FEATURES, Cohort, patients
 from fpcourse.models import ClinicalMLP
 from fpcourse.parts import Table
 from fpcourse.preserve import keep_random_state
-from fpcourse.training import metrics, train
+from fpcourse.training import metrics, one_thread, train
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 5, 256, 1e-2
 NAMES = tuple(feature.name for feature in FEATURES)
@@ -85,7 +84,8 @@ def case(number: int, seed: int = 0) -> Case:
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
-        with _ready_to_train():
+        # Out of a reader's inference_mode, which turns the recording on, under no_grad too.
+        with torch.inference_mode(False), one_thread():
             return _CASES[number](number, seed)
     finally:
         put_random_state_back()
@@ -224,18 +224,6 @@ def _cohorts(seed: int) -> tuple[Cohort, Cohort]:
     if seed == 0:
         return patients(4000, seed=1), patients(2000, seed=0)
     return _cohorts(0)[0], patients(300, seed=1000 + seed % 20)
-
-
-@contextmanager
-def _ready_to_train() -> Iterator[None]:
-    """Gradients, also under a reader's ``no_grad``; and one thread: the same sums whatever the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode(False):  # which turns the recording on, under no_grad too
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @cache

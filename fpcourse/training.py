@@ -1,7 +1,8 @@
 """train, risk_of, metrics: one plain loop that trains ClinicalMLP, and what the risks it gives are worth."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -95,7 +96,9 @@ def train(
     The loss is binary cross-entropy with logits, without weights for the rarer class: with weights the risks would
     no longer be probabilities, while AUROC, which compares ranks, would hardly change. The optimiser is AdamW
     without weight decay. Training stops once the validation loss has not fallen for ``patience`` epochs.
-    The global random state is afterwards what it was. A run of more than 10 seconds shows a progress bar.
+    It runs in one thread, so that the sums do not depend on the number of cores; a network this small loses little.
+    The global random state and the number of threads are afterwards what they were. A run of more than 10 seconds
+    shows a progress bar.
 
     Raises:
         ValueError: a cohort has one class alone, ``training`` has fewer than 2 patients, or a number is not positive.
@@ -104,20 +107,32 @@ def train(
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
-        model = ClinicalMLP(hidden=hidden, p=p)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
-        seen = [_epoch(0, _loss(model, training), model, validation)]
-        checkpoints = [copy.deepcopy(model.state_dict())]
-        for number in tqdm(range(1, epochs + 1), "epoch", delay=QUIET_SECONDS, leave=False):
-            seen.append(_epoch(number, _one_pass(model, optimizer, training, batch_size), model, validation))
-            checkpoints.append(copy.deepcopy(model.state_dict()))
-            best = min(seen, key=lambda epoch: epoch.validation_loss).number
-            if number - best >= patience:
-                break
+        with one_thread():
+            model = ClinicalMLP(hidden=hidden, p=p)
+            optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
+            seen = [_epoch(0, _loss(model, training), model, validation)]
+            checkpoints = [copy.deepcopy(model.state_dict())]
+            for number in tqdm(range(1, epochs + 1), "epoch", delay=QUIET_SECONDS, leave=False):
+                seen.append(_epoch(number, _one_pass(model, optimizer, training, batch_size), model, validation))
+                checkpoints.append(copy.deepcopy(model.state_dict()))
+                best = min(seen, key=lambda epoch: epoch.validation_loss).number
+                if number - best >= patience:
+                    break
     finally:
         put_random_state_back()
     model.load_state_dict(checkpoints[best])
     return TrainingRun(model.eval(), tuple(seen), best, tuple(checkpoints))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A block in which torch computes in one thread; afterwards in as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _one_pass(model: ClinicalMLP, optimizer: torch.optim.Optimizer, cohort: Cohort, batch_size: int) -> float:

@@ -57,7 +57,7 @@
     const TASKS = {
       30: "Thirty seconds: say the points, in their order.",
       120: "Two minutes: say each point with its reason.",
-      300: "Five minutes: say each point with its reason, then answer three questions that follow.",
+      300: "Five minutes: say each point with its reason. Three more questions follow when you have answered, without the clock.",
     };
     const PARTS = { 30: [], 120: ["listens"], 300: ["listens", "follow-ups"] };
     let question = null;

@@ -78,6 +78,7 @@ def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.
     few = (everything == 0).any(0).nonzero().flatten().tolist()
     mostly = ((everything == 0).float().mean(0) > 0.5).nonzero().flatten().tolist()
     below = (everything <= 0).all(0).nonzero().flatten().tolist()
+    samples = (everything == 0).all(1).nonzero().flatten().tolist()
     return [
         Suspect(_zero(torch.cat(in_train_mode)), "That is so in train mode, where norm uses each batch's statistics."),
         Suspect(_zero(kept[-1]), "It looks at the last batch alone; a unit of this list fires in an earlier one.", 20),
@@ -85,6 +86,8 @@ def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.
         Suspect(sorted(set.union(*by_batch)), "Units that are 0 for all of one batch: they fire in another one.", 20),
         Suspect(few, "These are 0 for at least one sample; a dead unit is 0 for every one."),
         Suspect(mostly, "These are 0 for most samples. A unit that fires for a few is not dead."),
+        Suspect([len(_zero(everything))], "It is a count, in a list: asked are the indices of these units."),
+        Suspect(samples or None, "These are samples: take .all(0), which asks over the batch."),
         Suspect(below, "A unit whose output is below 0 counts as 0 here; ask for == 0."),
     ]
 
@@ -105,7 +108,8 @@ def _is_a_list_of_indices(attempt: Attempt, result: object, kept: list[torch.Ten
 @exercise(then="Register it on bn1 of a ClinicalMLP and stream the 512 patients: in eval mode, then in train mode.")
 def streaming_hook(attempt: Attempt) -> None:
     units = random.randint(3, 7)
-    sizes = random.sample(range(2, 30), 4)
+    first, *others = random.sample(range(2, 30), 3)
+    sizes = [first, *random.sample([1, *others], 3)]  # a lone row too, later
     shifts = torch.randn(4, units).mul(3)
     parts = [torch.randn(size, units) + shift for size, shift in zip(sizes, shifts, strict=True)]
     for found, seen in _streamed(attempt, parts):
@@ -161,8 +165,11 @@ def _suspects_of_std(seen: list[torch.Tensor]) -> list[Suspect]:
     def averaged(values):
         return sum(count * value for count, value in zip(counts, values, strict=True))
 
+    nan = torch.full_like(stds[-1], math.nan)
     within = "It averages the batches' spreads. The batches' means differ too, and that part is missing."
     return [
+        Suspect(nan, "It is nan: of one row, var(0) and std(0) divide by n − 1, which is 0."),
+        Suspect(_with_the_new_mean(seen), "b − m takes the mean of before this batch: move the mean after the sum."),
         Suspect(torch.cat(seen).std(0), "It divides by n − 1; correction 0 divides by n."),
         Suspect(torch.cat(seen).var(0, correction=0), "It is the variance: its square root is the std."),
         Suspect(torch.stack(stds).mean(0), within),
@@ -173,8 +180,19 @@ def _suspects_of_std(seen: list[torch.Tensor]) -> list[Suspect]:
     ]
 
 
+def _with_the_new_mean(seen: list[torch.Tensor]) -> torch.Tensor:
+    """The std that comes out where the mean is moved before the sum of squared deviations."""
+    n, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    for part in seen:
+        k, of_part = len(part), part.mean(0)
+        mean = mean + (of_part - mean) * k / (n + k)
+        squares = squares + ((part - of_part) ** 2).sum(0) + (of_part - mean) ** 2 * n * k / (n + k)
+        n += k
+    return (squares / n).sqrt()
+
+
 def _with_a_large_mean(attempt: Attempt) -> None:
-    at = random.choice([10_000, 20_000])
+    at = random.choice([5_000, 10_000])
     parts = [torch.randn(size, 4) + at for size in (7, 40, 1, 16)]
     squares = "The mean of squares minus the square of the mean loses its digits here: add up squared deviations."
     for found, seen in _streamed(attempt, parts, f", of mean {at:,} and std 1"):

@@ -31,12 +31,13 @@ def _graphs() -> Iterator[tuple[str, torch.Tensor, Leaves]]:
     """Each time what the tensor is, the tensor, and the leaves behind it by name, as the code here made them."""
     size = random.randint(2, 6)
     x, v, w, b = torch.randn(size), _leaf(size), _leaf(size), _leaf(1)
-    yield "(x * w).sum() + b, x plain data", (x * w).sum() + b, {"w": w, "b": b}
-    yield "(w * x + w) * b, w used twice", (w * x + w) * b, {"w": w, "b": b}
-    yield "torch.stack([x, v, w]), three inputs", torch.stack([x, v, w]), {"v": v, "w": w}
-    value = random.random()
+    # First with leaves of one element: on others, in and == raise an error that says less than these graphs do.
+    small, value = _leaf(1), random.random()
+    yield "(x * w).sum() + b, x plain data", (x[:1] * small).sum() + b, {"w": small, "b": b}
     same_as_b = {name: torch.full((1,), value, requires_grad=True) for name in ("b", "c")}
     yield "b * c, of equal values", same_as_b["b"] * same_as_b["c"], same_as_b
+    yield "(w * x + w) * b, w used twice", (w * x + w) * b, {"w": w, "b": b}
+    yield "torch.stack([x, v, w]), three inputs", torch.stack([x, v, w]), {"v": v, "w": w}
     model = ClinicalMLP(size, (size + 1, size + 2)).eval()
     getattr(model, random.choice(("layer1", "bn1", "layer2", "layer3"))).requires_grad_(False)
     asked = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -153,7 +154,10 @@ def _pair_from(attempt: Attempt, source: Value, tried: str) -> tuple[Value, Valu
         attempt.require(
             number, f"data: {describe(one.data)}", "data: a number", "The engine computes with plain numbers."
         )
-        pairs = "made_from holds pairs (input, derivative), also when there is one: ((value, 2.0),)."
+        pairs = (
+            "made_from holds pairs, also when there is one: the input, a Value, and the derivative, a plain number. "
+            "So it is ((value, 2.0),)."
+        )
         attempt.require(_is_made_from(one.made_from), "another made_from", "a tuple of pairs", pairs)
     written = f"a.grad = {describe(source.grad)} before backward"
     attempt.require(same(source.grad, 0.0), written, "a.grad = 0.0", "backward() writes into grad, not the operation.")
@@ -186,7 +190,7 @@ def _wrong_derivatives(name: str, data: float) -> Iterator[Suspect]:
         yield Suspect(data, "That is the input. The derivative of exp is exp itself.")
         yield Suspect(1.0, "A derivative of 1 everywhere is that of a sum. The derivative of exp is exp itself.")
     elif data > 0:
-        yield Suspect(0.0, lost)
+        yield Suspect(0.0, "No gradient came back: made_from is empty, or holds 0. Above 0 ReLU's derivative is 1.")
         yield Suspect(data, "That is what ReLU puts out. Its derivative is 1 above 0 and 0 below.")
     else:
         yield Suspect(1.0, "Below 0 nothing changes when the input does: there the derivative of ReLU is 0.")
@@ -229,6 +233,8 @@ def _wrong_activations(batch: int, widths: Sequence[int]) -> Iterator[Suspect]:
     yield Suspect(
         4 * batch * (first + 2 * hidden + last), f"{twice} The output of the last layer is not kept either.", 19
     )
+    outputs = "What comes out of each linear layer was counted. A linear layer keeps what goes in."
+    yield Suspect(4 * batch * (hidden + last), outputs, 19)
     yield Suspect(4 * batch * (first + hidden + last), "The last layer's output was counted: no node needs it.")
     yield Suspect(4 * batch * hidden, "The batch itself is missing: the first layer's weight needs it.")
     yield Suspect(4 * (first + hidden), "One row was counted: the batch has more.")

@@ -45,7 +45,7 @@ def _check_layers(attempt: Attempt, model: nn.Module, expected: list[tuple[int, 
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
     found = [(linear.in_features, linear.out_features) for linear in linears]
     looks_like = {
-        len(expected): "Each layer takes in what the one before it puts out.",
+        len(expected): "Put the layers in the order in which they run: each takes in what the one before it puts out.",
         len(expected) - 1: "One Linear is missing: three hidden layers and the one that gives the logit make four.",
     }.get(len(found), "")
     if found == [(into, out) for out, into in expected]:
@@ -71,6 +71,9 @@ def _check_order(attempt: Attempt, model: nn.Module, widths: list[int]) -> None:
         _stack(X, layers),
         [
             Suspect(_stack(X, layers, last=relu), "A ReLU stands after the last layer: no logit is below 0."),
+            Suspect(_stack(X, layers, none), "The first hidden layer has no ReLU after it.", 1),
+            Suspect(_stack(X, layers, relu, none), "The second hidden layer has no ReLU after it.", 1),
+            Suspect(_stack(X, layers, none, none), "The first two hidden layers have no ReLU after them.", 1),
             Suspect(_stack(X, layers, relu, relu, none), "The third hidden layer has no ReLU after it.", 1),
             Suspect(_stack(X, layers, none, none, none), "Nothing stands between the layers, so they are one.", 1),
             Suspect(torch.sigmoid(_stack(X, layers)), "A sigmoid stands at the end: these are probabilities.", 2),
@@ -109,6 +112,7 @@ def _check_count(attempt: Attempt, count: object, widths: list[int]) -> None:
             Suspect(weights, "The biases are missing: each unit has one."),
             Suspect(weights + 4, "That is one bias a layer. Each unit has its own."),
             Suspect(weights + sum(widths[:-1]), "That is one bias for each number that goes in. Each unit has one."),
+            Suspect(weights + sum(widths[1:]) - 1, "The layer that gives the logit has a bias too."),
             Suspect(weights + sum(widths[1:]) - widths[-2] - 1, "The layer that gives the logit is not counted."),
         ],
         what="the count",

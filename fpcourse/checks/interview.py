@@ -18,12 +18,12 @@ SENTENCES = {
     2: "`no_grad()` switches dropout off.",
     3: "The graph is built when `backward()` is called.",
     4: "The forward pass caches every pre-activation.",
-    5: "In eval mode dropout scales its output.",
+    5: "In eval mode `nn.Dropout` scales its output.",
     6: "After BatchNorm every unit has mean 0 and std 1.",
     7: "Half of the first ReLU's outputs are 0, so half of its units are dead.",
     8: "The forward pass does not change the model.",
     9: "In train mode the model's logit for a patient depends on the others in the batch.",
-    10: "From one seed, the numbers are the same with and without `no_grad()`.",
+    10: "From one seed, the model's logits are the same with and without `no_grad()`.",
 }
 MISCONCEPTIONS = {1: 17, 2: 25, 3: 15, 4: 19, 5: 27, 6: 21, 7: 20, 8: 14, 9: 28, 10: 25}
 
@@ -89,7 +89,7 @@ def _runs_of_sentences() -> dict[int, dict[str, bool]]:
         6: {"in train mode, before training": _standard(normed), "in eval mode": _standard(remembered)},
         7: {f"{(first == 0).float().mean():.0%} zeros, {dead:.0%} dead units": bool(dead > 0.25)},
         8: {"in eval mode": not changes(False), "in train mode": not changes(True)},
-        9: {"the first of 64 rows, of 32 rows": not same(out(plain, True)[0], out(plain, True, rows=32)[0])},
+        9: {"one patient among 64, then among 32": not same(out(plain, True)[0], out(plain, True, rows=32)[0])},
         10: {
             f"in {mode} mode": torch.equal(out(model, mode == "train"), out(model, mode == "train", False))
             for mode in ("train", "eval")
@@ -169,7 +169,10 @@ def _suspects(n: int, width: int, passes: int, c: float) -> dict[str, list[Suspe
             Suspect(2 * passes, "Each pass adds a hook and none is removed: the earlier ones run again.", 13),
             Suspect(passes * (passes + 1) // 2, "The model calls relu twice in a pass.", 10),
         ],
-        "gradient": [Suspect(2 * c, "backward() adds to .grad.", 18)],
+        "gradient": [
+            Suspect(2 * c, "backward() adds to .grad.", 18),
+            Suspect(c * passes, "The slope of w · w is 2w."),
+        ],
         "dropout": [
             Suspect(n * c * factor, "In eval mode dropout hands its input on; the scaling is in train mode.", 27)
             for factor in (0.5, 2)
@@ -177,11 +180,14 @@ def _suspects(n: int, width: int, passes: int, c: float) -> dict[str, list[Suspe
         "bytes": [
             Suspect(4 * (20 * n + 2 * n * width + width), "ReLU's output is kept, what went into it is not.", 19),
             Suspect(4 * (weights + width + 1), "These are the bytes of the parameters, not of what is kept.", 6),
+            Suspect(4 * (20 * n + n * width + weights), "The first layer keeps no weight: X asks for no gradient."),
+            Suspect(20 * n + n * width + width, "Each number takes 4 bytes."),
             Suspect(4 * (20 * n + n * width), "The last layer keeps its weight too: its input asks for a gradient."),
         ],
         "running mean": [
             Suspect(0.0, "no_grad does not stop the running statistics, which start from 0.", 14),
             Suspect(c, "One pass moves the running mean a tenth of the way.", 26),
+            Suspect(c * 0.9**passes, "That is what is left of the way from 0 to the batch's mean."),
             Suspect(0.1 * c, "That is after one pass; each further pass goes a tenth of what is left."),
         ],
         "kept": [Suspect(0.0, "detach() copies nothing: the in-place ReLU wrote into what was kept.", 24)],
@@ -265,6 +271,10 @@ def _report(net: _Net, X: torch.Tensor) -> tuple[dict[str, Any], dict[str, list[
         parameter.grad = of_before.grad  # which a copy of a parameter lacks
     as_it_is = hasty(X)
     as_it_is.sum().backward()
+    torch.manual_seed(0)
+    moved = copy.deepcopy(given).train()
+    moved(X)
+    moved = moved.eval()(X)
     leaves = {name: module for name, module in net.named_modules() if not list(module.children())}
     in_train_mode = sorted(name for name, module in leaves.items() if module.training)
     outputs: dict[str, torch.Tensor] = {}
@@ -296,7 +306,8 @@ def _report(net: _Net, X: torch.Tensor) -> tuple[dict[str, Any], dict[str, list[
             Suspect(frozen, "A parameter can ask for a gradient and get none: run backward() and look at .grad."),
         ],
         "output_range": [
-            Suspect((as_it_is.min().item(), as_it_is.max().item()), "Run the pass in eval mode, all modules.", 25)
+            Suspect((as_it_is.min().item(), as_it_is.max().item()), "Run the pass in eval mode, all modules.", 25),
+            Suspect((moved.min().item(), moved.max().item()), "A pass in train mode moved what eval mode reads.", 14),
         ],
     }
 
@@ -346,6 +357,8 @@ OTHER_ORDERS = {
     "layer1 bn1 drop layer2 bn2 layer3": ("The activation is missing.", 1),
     "layer1 relu bn1 drop layer2 relu bn2 layer3": ("BatchNorm comes before the activation here.", None),
     "layer1 bn1 relu drop layer2 bn2 relu drop layer3": ("There is no dropout after the second activation.", None),
+    "layer1 bn1 relu layer2 bn2 relu drop layer3": ("Dropout stands after the first activation.", None),
+    "layer1 bn1 relu drop layer2 relu layer3": ("The second layer has a BatchNorm too.", None),
     "layer1 bn1 relu layer2 bn2 relu layer3": ("Dropout is missing, which eval mode does not show.", None),
     "layer1 bn1 relu drop layer2 bn2 relu layer3 relu": ("The last layer gives logits, which may be below 0.", None),
 }
@@ -431,7 +444,9 @@ def drill_batchnorm(attempt: Attempt) -> None:
         var, eps = torch.rand(width) + 0.2, 0.05 + float(torch.rand(()))
         expected = F.batch_norm(x, mean, var, weight, bias, training=False, eps=eps)
         batch = (x - x.mean(0)) / (x.var(0, correction=0) + eps).sqrt()
+        unbiased = (x - x.mean(0)) / (x.var(0) + eps).sqrt() if rows > 1 else batch
         suspects = [
+            Suspect(unbiased * weight + bias, "These are the batch's own mean and unbiased variance.", 21),
             Suspect(batch * weight + bias, "These are the batch's own mean and variance: train mode.", 21),
             Suspect((x - mean) / (var + eps) * weight + bias, "Divide by the square root of the variance."),
             Suspect((x - mean) / (var.sqrt() + eps) * weight + bias, "eps belongs under the root."),
@@ -457,6 +472,10 @@ def drill_dropout(attempt: Attempt) -> None:
         kept = out != 0
         zeros = f"a share of {1 - kept.float().mean():.2f} zeros"
         attempt.require(not kept.all(), zeros, f"a share near {p}", "Nothing was dropped.")
+        if same(out, was * kept / p):
+            attempt.fail(
+                f"kept values times {1 / p:.4g}", f"times {1 / (1 - p):.4g}", "Divide by 1 − p, the share that is kept."
+            )
         if same(out, was * kept):
             attempt.fail("kept values as they were", f"kept values times {1 / (1 - p):.4g}", "Scaling is missing.", 27)
         attempt.equal(out, scaled * kept)

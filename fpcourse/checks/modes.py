@@ -143,6 +143,15 @@ def _suspects_of_training(z, mean, var, momentum, eps, agrees) -> tuple[list[Sus
                 (z - batch) / (unbiased + eps).sqrt(),
                 "The unbiased variance normalises here; torch uses the biased one.",
             ),
+            Suspect(
+                (z - (mean + momentum * (batch - mean))) / (var + momentum * (unbiased - var) + eps).sqrt(),
+                "It normalises by the running statistics after their move; in train mode the batch's own normalise.",
+            ),
+            Suspect(
+                (z - z.mean()) / (z.var(correction=0) + eps).sqrt(),
+                "One mean for all elements: take mean and variance over axis 0, unit by unit.",
+                22,
+            ),
             Suspect((z - batch) / biased.sqrt(), "eps is missing."),
             Suspect((z - batch) / (biased.sqrt() + eps), "eps is added to the std; it belongs to the variance."),
             Suspect((z - batch) / (biased + eps), "It divides by the variance: a square root is missing."),
@@ -249,7 +258,11 @@ def _suspects_of_variance(x: torch.Tensor, p: float, scaled: bool) -> list[Suspe
     right, squared = _moments(x, p, scaled)[1], x**2
     unsquared = "Values of 2 vary four times as much as values of 1: the variance has x squared."
     factor = "The factor 1/(1 − p) of the kept values enters the variance squared."
+    mean = x if scaled else (1 - p) * x
+    kept = x / (1 - p) if scaled else x
+    dropped = "The dropped values count too: add p times their squared distance from the mean."
     suspects = [
+        Suspect((1 - p) * (kept - mean) ** 2, dropped),
         Suspect(right.sqrt(), "It is the std: the variance is its square."),
         Suspect(x * p / (1 - p) if scaled else x * p * (1 - p), unsquared),
         Suspect(squared / (1 - p) if scaled else squared * (1 - p), "That is the mean of the squares; take off mean²."),

@@ -16,8 +16,9 @@ HUGE = 10_000_000  # a weight of HUGE by HUGE takes 400 TB: no machine allocates
 
 @exercise(then="Give y a second axis, y[:, None]. What is the shape of logits - y then?")
 def twelve_shapes(attempt: Attempt) -> None:
+    chapter = _shapes(16, 20, 64, 32)
     for _ in range(3):
-        sizes = (torch.randperm(20)[:4] + 21).tolist()  # no two alike, none the 7 of a week, larger than the chapter's
+        sizes = (torch.randperm(20)[:4] + 21).tolist()  # no two alike, none the 7 of a week
         expected, suspects = _shapes(*sizes), _suspects_of_shapes(*sizes)
         result = attempt(*sizes)
         attempt.require(isinstance(result, dict), result, "a dictionary of twelve shapes")
@@ -27,7 +28,9 @@ def twelve_shapes(attempt: Attempt) -> None:
             f"the keys of the starter, {', '.join(expected)}",
         )
         for code, shape in expected.items():
-            attempt.equal(result[code], shape, [*suspects[code], *_one_number(shape)], what=f"the shape of {code} is")
+            of_chapter = Suspect(chapter[code], "This is the chapter's shape; use the four names.")
+            known = [*suspects[code], *_one_number(shape), of_chapter]
+            attempt.equal(result[code], shape, known, what=f"the shape of {code} is")
 
 
 def _shapes(batch: int, features: int, first: int, second: int) -> dict[str, Shape]:
@@ -54,6 +57,7 @@ def _shapes(batch: int, features: int, first: int, second: int) -> dict[str, Sha
 def _suspects_of_shapes(batch: int, features: int, first: int, second: int) -> dict[str, list[Suspect]]:
     a_row = "An index picks one row, and the batch axis goes; X[:1] would keep it."
     no_batch = "A bias belongs to the layer: it has a number for each unit and no batch axis."
+    one_axis = "A bias has one axis: a number for each unit."
     turned = "A layer gives a row a patient; the units are columns."
     return {
         "X[0]": [Suspect((1, features), a_row)],
@@ -64,7 +68,7 @@ def _suspects_of_shapes(batch: int, features: int, first: int, second: int) -> d
         ],
         "X.flatten()": [Suspect((batch, features), "flatten() takes the batch axis too; flatten(1) would keep it.")],
         "layer1.weight": [Suspect((features, first), "torch stores a weight as (out, in), a row a unit.", 5)],
-        "layer2.bias": [Suspect((batch, second), no_batch), Suspect((second, 1), no_batch)],
+        "layer2.bias": [Suspect((batch, second), no_batch), Suspect((second, 1), one_axis)],
         "layer1(X)": [Suspect((first, batch), turned), Suspect((batch, features), "The last axis becomes the units.")],
         "layer1(X[0])": [Suspect((1, first), "One patient without a batch axis comes out without one.")],
         "layer1(week)": [
@@ -209,15 +213,17 @@ def _suspects_of_repairs(X, logits, y, weight, images) -> dict[str, list[Suspect
     batch, height, width, channels = images.shape
     over_all = float(((logits > 0) == (y == 1)).double().mean())
     right = int(((logits[:, 0] > 0) == (y == 1)).sum())
-    by_column = X * weight if X.shape[0] == X.shape[1] else None  # elsewhere the line raises an error
+    square = X.shape[0] == X.shape[1]  # elsewhere these lines raise an error
+    by_column, by_patient = (X * weight, X - X.mean(dim=1)) if square else (None, None)
     return {
         "centred": [
             Suspect(X - X.mean(dim=1, keepdim=True), "Each patient's own mean was subtracted, not each feature's."),
             Suspect(X - X.mean(), "One mean over everything was subtracted, not one a feature."),
+            Suspect(by_patient, "dim names the axis that is averaged away: dim=1 gives one mean a patient."),
         ],
         "share right": [
             Suspect(over_all, "Each prediction was compared with each target, in a square table.", 7),
-            Suspect(right, "That is how many are right; a share is divided by the number of patients."),
+            Suspect(float(right), "That is how many are right; a share is divided by the number of patients."),
         ],
         "weighted": [
             Suspect(by_column, "Weight j went to feature j of each patient: shapes line up from the right.", 7),

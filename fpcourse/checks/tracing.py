@@ -88,19 +88,33 @@ def _batch(n_features: int) -> torch.Tensor:
     return torch.randn(random.randint(3, 12), n_features)
 
 
-@exercise(then="Try it with a nn.LSTM in the model: what is output there, and why has it no shape?")
+@exercise(then="Try it with an nn.LSTM in the model: what is its output, and why has that no shape?")
 def numbered_calls(attempt: Attempt) -> None:
     """Rows (name, number of this module's call, output shape), in the order of the calls."""
     for make in (clinical, shared, branching):
         for training in (False, True):
             case = make()
             case.model.train(training)
-            with _left_as_found(attempt, case.model):
-                _compare_rows(attempt, attempt(case.model, case.X), case)
+            calls = list(case.steps())  # before the reader's hooks stand on the model
+            with _left_as_found(attempt, case.model), _run_once(attempt, case.model):
+                _compare_rows(attempt, attempt(case.model, case.X), case, calls)
 
 
-def _compare_rows(attempt: Attempt, result: Any, case: Case) -> None:
-    calls, seen, rows = list(case.steps()), Counter(), []
+@contextmanager
+def _run_once(attempt: Attempt, model: nn.Module) -> Iterator[None]:
+    """A block in which the model is to run no more than once."""
+    passes = []
+    handle = model.register_forward_pre_hook(lambda module, inputs: passes.append(module))
+    try:
+        yield
+    finally:
+        handle.remove()
+    once = "In train mode each pass has effects."
+    attempt.require(len(passes) <= 1, f"{len(passes)} passes of the model", "one pass", once)
+
+
+def _compare_rows(attempt: Attempt, result: Any, case: Case, calls: Sequence[tuple]) -> None:
+    seen, rows = Counter(), []
     for name, _, output in calls:
         seen[name] += 1
         rows.append((name, seen[name], tuple(output.shape)))
@@ -165,7 +179,13 @@ def silenced(attempt: Attempt) -> None:
     case = clinical()
     names, missing = ["layer1", "relu", "layer4"], "after an unknown name, when two hooks stood already"
     with _left_as_found(attempt, case.model.eval(), missing, "Registering may fail half way: do it inside try."):
-        attempt.error(case.model, names, case.X)
+        raised = attempt.error(case.model, names, case.X)
+        attempt.require(
+            isinstance(raised, AttributeError),
+            repr(raised) if raised else "no error",
+            "the AttributeError of get_submodule",
+            "Somebody misspelt a name, and must hear of it: let the error out.",
+        )
 
 
 def _compare_output(attempt: Attempt, result: Any, case: Case, names: Sequence[str]) -> None:
@@ -251,7 +271,10 @@ def train_output(attempt: Attempt) -> None:
             Suspect(_passed(copy.deepcopy(case.model).eval(), case.X), "This is the output in eval mode."),
         ]
         with _state_as_found(attempt, case.model):
-            attempt.equal(attempt(case.model, case.X), wanted, suspects)
+            output = attempt(case.model, case.X)
+            attempt.equal(output, wanted, suspects)
+            graph = "Nobody goes back through this pass: run it under no_grad."
+            attempt.require(not output.requires_grad, "an output with a graph", "an output without one", graph)
     case, error = clinical(), ValueError("no beds left")
     case.model.layer3 = Fails(error)
     _set_modes(case.model, {"drop": True})

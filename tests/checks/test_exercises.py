@@ -99,7 +99,8 @@ def test_a_verdict_reads_alike_in_a_terminal_and_in_a_notebook():
     found = Verdict("f", "not yet", "1 < 2", 12)
     assert repr(found) == str(found) == "f: not yet. 1 < 2 See misconception 12, reference/misconceptions.md."
     assert found._repr_html_() == (
-        '<p class="fp-verdict"><strong>f: not yet.</strong> 1 &lt; 2 See <a href="reference/misconceptions.md">misconception 12</a>.</p>'
+        '<p class="fp-verdict"><strong>f: not yet.</strong> 1 &lt; 2 '
+        'See <a href="reference/misconceptions.md">misconception 12</a>.</p>'
     )
 
 

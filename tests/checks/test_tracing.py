@@ -57,7 +57,8 @@ def zeroed_in_place(model, names, X):
 def of_a_copy(model, X):
     state = torch.get_rng_state()
     try:
-        return copy.deepcopy(model).train()(X)
+        with torch.no_grad():
+            return copy.deepcopy(model).train()(X)
     finally:
         torch.set_rng_state(state)
 

@@ -55,6 +55,14 @@ def a_count(model, layer, batches):
     return len(zero_throughout(torch.cat(activations_of(model, layer, batches))))
 
 
+def a_count_in_a_list(model, layer, batches):
+    return [a_count(model, layer, batches)]
+
+
+def zero_for_a_sample(model, layer, batches):
+    return (torch.cat(activations_of(model, layer, batches))[:, :4] == 0).all(1).nonzero().flatten().tolist()
+
+
 def not_flat(model, layer, batches):
     return (torch.cat(activations_of(model, layer, batches)) == 0).all(0).nonzero().tolist()
 
@@ -180,6 +188,35 @@ def with_the_graph(found):
     return hook
 
 
+def moves_the_mean_first(found):
+    found.update(count=0, mean=0.0, squares=0.0)
+
+    def hook(module, inputs, output):
+        rows, n, k = output.detach(), found["count"], len(output)
+        b = rows.mean(0)
+        found["mean"] = found["mean"] + (b - found["mean"]) * k / (n + k)
+        found["squares"] = found["squares"] + ((rows - b) ** 2).sum(0) + (b - found["mean"]) ** 2 * n * k / (n + k)
+        found["count"] = n + k
+        found["std"] = (found["squares"] / (n + k)).sqrt()
+
+    return hook
+
+
+def unbiased_in_each_batch(found):
+    found.update(count=0, mean=0.0, squares=0.0)
+
+    def hook(module, inputs, output):
+        rows, n, k = output.detach(), found["count"], len(output)
+        step = rows.mean(0) - found["mean"]
+        squares = rows.double().var(0).float() * (k - 1) if k > 1 else torch.full_like(step, torch.nan)
+        found["squares"] = found["squares"] + squares + step**2 * n * k / (n + k)
+        found["mean"] = found["mean"] + step * k / (n + k)
+        found["count"] = n + k
+        found["std"] = (found["squares"] / (n + k)).sqrt()
+
+    return hook
+
+
 def no_hook(found):
     found.update(mean=torch.zeros(3), std=torch.ones(3))
     return found
@@ -237,6 +274,7 @@ WRONG = {
         (in_the_mode_at_hand, TRAIN_MODE, None),
         (a_mask, "From a mask, .nonzero()", None),
         (a_count, "which units, not how many", None),
+        (a_count_in_a_list, "asked are the indices of these units", None),
         (not_flat, ".flatten() comes before .tolist()", None),
         (eval_left_on, "eval() was left on", None),
         (train_called_afterwards, "also on a frozen one", None),
@@ -250,6 +288,8 @@ WRONG = {
         (unbiased, "divides by n − 1", None),
         (the_variance, "It is the variance", None),
         (over_all_elements, "one number over all elements", 22),
+        (moves_the_mean_first, "move the mean after the sum", None),
+        (unbiased_in_each_batch, "It is nan", None),
         (replaces_the_output, "returns replaces the output", None),
         (other_keys, "found['mean'] is NoneType", None),
         (squares_in_float32, "loses its digits here", None),

@@ -65,16 +65,6 @@ def recursion(tensor):
     return leaves
 
 
-def compares_by_value(tensor):
-    leaves = []
-    for node in _walk(tensor):
-        if hasattr(node, "variable"):
-            leaf = node.variable
-            if not any(torch.equal(leaf, other) for other in leaves):
-                leaves.append(leaf)
-    return leaves
-
-
 def asks_with_in(tensor):
     leaves = []
     for node in _walk(tensor):
@@ -124,6 +114,10 @@ def takes_the_output_of_relu_for_its_derivative(value, Value):
     return _exp(value, Value), Value(max(value.data, 0.0), ((value, max(value.data, 0.0)),))
 
 
+def has_the_slope_of_relu_the_wrong_way_round(value, Value):
+    return _exp(value, Value), Value(max(value.data, 0.0), ((value, float(value.data < 0)),))
+
+
 def one_pair_without_its_tuple(value, Value):
     e = math.exp(value.data)
     return Value(e, (value, e)), _relu(value, Value)
@@ -167,6 +161,10 @@ def the_outputs_of_all_layers(batch, widths):
     return _kept(batch, widths, 4 * batch * sum(widths))
 
 
+def what_comes_out_of_each_layer(batch, widths):
+    return _kept(batch, widths, 4 * batch * sum(widths[1:]))
+
+
 def not_the_batch(batch, widths):
     return _kept(batch, widths, 4 * batch * sum(widths[1:-1]))
 
@@ -207,8 +205,7 @@ WRONG = {
         (counts_a_leaf_for_each_use, "Two paths lead to one leaf", None),
         (goes_every_path, "2**40 paths, 41 nodes). It was stopped after 300,000 lines", None),
         (recursion, "keep a list of the nodes still to visit). It raised RecursionError", None),
-        (compares_by_value, "Two leaves of equal values are two", None),
-        (asks_with_in, 'It came from the line "if hasattr(node, "variable") and node.variable not in leaves', None),
+        (asks_with_in, "Two leaves of equal values are two", None),
         (hands_out_nodes, "An AccumulateGrad has its leaf in variable", None),
         (hands_out_gradients, "Not all of these are leaves of this graph", None),
         (prints_the_leaves, "without a return statement", None),
@@ -219,6 +216,7 @@ WRONG = {
         (gives_the_input_as_derivative, "That is the input", None),
         (lets_everything_back_through_relu, "Below 0 nothing changes", None),
         (takes_the_output_of_relu_for_its_derivative, "That is what ReLU puts out", None),
+        (has_the_slope_of_relu_the_wrong_way_round, "Above 0 ReLU's derivative is 1", None),
         (one_pair_without_its_tuple, "also when there is one", None),
         (plain_numbers, "wrap the number in a Value", None),
         (tensors_inside, "computes with plain numbers", None),
@@ -228,6 +226,7 @@ WRONG = {
     "kept_bytes": [
         (pre_activations_too, "what goes into the ReLU", 19),
         (the_outputs_of_all_layers, "The last layer's output was counted", None),
+        (what_comes_out_of_each_layer, "A linear layer keeps what goes in", 19),
         (not_the_batch, "The batch itself is missing", None),
         (numbers_for_bytes, "These are numbers, not bytes", None),
         (eight_bytes_each, "float64 takes 8", None),

@@ -35,6 +35,25 @@ def no_relu_after_the_third(features, first, second, third):
     return nn.Sequential(*model[:5], model[6]), numbers(features, first, second, third, 1)
 
 
+def no_relu_after_the_first(features, first, second, third):
+    model = stack(features, first, second, third, 1)
+    return nn.Sequential(model[0], *model[2:]), numbers(features, first, second, third, 1)
+
+
+def no_relu_after_the_second(features, first, second, third):
+    model = stack(features, first, second, third, 1)
+    return nn.Sequential(*model[:3], *model[4:]), numbers(features, first, second, third, 1)
+
+
+def one_relu_before_the_logit(features, first, second, third):
+    model = stack(features, first, second, third, 1)
+    return nn.Sequential(model[0], model[2], *model[4:]), numbers(features, first, second, third, 1)
+
+
+def no_bias_for_the_logit(features, first, second, third):
+    return stack(features, first, second, third, 1), numbers(features, first, second, third, 1) - 1
+
+
 def relu_at_the_end(features, first, second, third):
     return nn.Sequential(*stack(features, first, second, third, 1), nn.ReLU()), 0
 
@@ -201,6 +220,10 @@ WRONG = {
         (out_before_in, "These are (out, in)", None),
         (nothing_between, "so they are one", 1),
         (no_relu_after_the_third, "The third hidden layer has no ReLU", 1),
+        (no_relu_after_the_first, "The first hidden layer has no ReLU", 1),
+        (no_relu_after_the_second, "The second hidden layer has no ReLU", 1),
+        (one_relu_before_the_logit, "The first two hidden layers have no ReLU", 1),
+        (no_bias_for_the_logit, "has a bias too", None),
         (relu_at_the_end, "no logit is below 0", None),
         (sigmoid_at_the_end, "these are probabilities", 2),
         (without_bias, "some without bias", None),
@@ -209,7 +232,7 @@ WRONG = {
         (a_bias_for_each_input, "one bias for each number that goes in", None),
         (hidden_layers_counted, "The layer that gives the logit is not counted", None),
         (the_model_was_asked, "with numel()", None),
-        (the_articles_widths, "Each layer takes in what the one before it puts out", None),
+        (the_articles_widths, "each takes in what the one before it puts out", None),
         (the_model_alone, "Expected: a pair, (model, count)", None),
     ],
     "every_step": [

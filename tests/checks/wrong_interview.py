@@ -78,6 +78,22 @@ def dropout_scaled_in_eval(n, width, passes, c):
     return snippets(n, width, passes, c) | {"dropout": n * c * 0.5}
 
 
+def first_weight_kept(n, width, passes, c):
+    return snippets(n, width, passes, c) | {"bytes": 4 * (20 * n + n * width + 20 * width + width)}
+
+
+def numbers_for_bytes(n, width, passes, c):
+    return snippets(n, width, passes, c) | {"bytes": 20 * n + n * width + width}
+
+
+def slope_of_one_factor(n, width, passes, c):
+    return snippets(n, width, passes, c) | {"gradient": c * passes}
+
+
+def what_is_left_of_the_way(n, width, passes, c):
+    return snippets(n, width, passes, c) | {"running mean": c * 0.9**passes}
+
+
 def pre_activation_kept(n, width, passes, c):
     return snippets(n, width, passes, c) | {"bytes": 4 * (20 * n + 2 * n * width + width)}
 
@@ -167,6 +183,14 @@ def eval_left(model, X):
     return found
 
 
+def a_pass_in_train_mode_first(model, X):
+    found = report(model, X)
+    with unchanged(model):
+        model.train()(X)
+        out = model.eval()(X)
+    return found | {"output_range": (out.min().item(), out.max().item())}
+
+
 def statistics_moved(model, X):
     found = report(model, X)
     with in_mode(model, "train"):
@@ -198,6 +222,14 @@ def batchnorm_after_relu(m, x):
 
 def dropout_twice(m, x):
     return outline(m, x, "layer1 bn1 relu drop layer2 bn2 relu drop layer3")
+
+
+def dropout_after_the_second(m, x):
+    return outline(m, x, "layer1 bn1 relu layer2 bn2 relu drop layer3")
+
+
+def no_second_batchnorm(m, x):
+    return outline(m, x, "layer1 bn1 relu drop layer2 relu layer3")
 
 
 def no_dropout(m, x):
@@ -250,6 +282,10 @@ def no_biases(batch, features, first, second):
     return found | {"parameters": found["parameters"] - (first + second + 1)}
 
 
+def unbiased_statistics_of_the_batch(x, mean, var, weight, bias, eps):
+    return (x - x.mean(0)) / (x.var(0) + eps).sqrt() * weight + bias
+
+
 def statistics_of_the_batch(x, mean, var, weight, bias, eps):
     return (x - x.mean(0)) / (x.var(0, correction=0) + eps).sqrt() * weight + bias
 
@@ -276,6 +312,10 @@ def written_in_place(x, mean, var, weight, bias, eps):
 
 def dropout(x, keep, scale):
     return x * (torch.rand(x.shape) < keep) * scale
+
+
+def divided_by_p(x, p, training):
+    return dropout(x, 1 - p, 1 / p) if training else x
 
 
 def scaled_in_eval(x, p, training):
@@ -388,7 +428,7 @@ WRONG = {
         (marks("no_grad_switches_dropout_off", s2="true"), "`no_grad()` switches dropout off", 25),
         (marks("graph_built_by_backward", s3="true"), "21 nodes before backward()", 15),
         (marks("every_pre_activation", s4="true"), "with Linear, ReLU, it does not hold", 19),
-        (marks("eval_scales", s5="depends"), "In eval mode dropout scales", 27),
+        (marks("eval_scales", s5="depends"), "In eval mode `nn.Dropout` scales", 27),
         (marks("always_standard", s6="true"), "After BatchNorm every unit", 21),
         (marks("zeros_are_dead_units", s7="true"), "so half of its units are dead", 20),
         (marks("nothing_changes", s8="true"), "in train mode, it does not hold", 14),
@@ -406,6 +446,10 @@ WRONG = {
         (relu_called_once, "calls relu twice", 10),
         (gradient_overwritten, "backward() adds to .grad", 18),
         (dropout_scaled_in_eval, "the scaling is in train mode", 27),
+        (first_weight_kept, "The first layer keeps no weight", None),
+        (numbers_for_bytes, "Each number takes 4 bytes", None),
+        (slope_of_one_factor, "The slope of w · w is 2w", None),
+        (what_is_left_of_the_way, "what is left of the way from 0", None),
         (pre_activation_kept, "what went into it is not", 19),
         (statistics_stopped_by_no_grad, "does not stop the running statistics", 14),
         (one_pass, "after one pass", None),
@@ -424,12 +468,15 @@ WRONG = {
         (gradients_left, "the gradient of", None),
         (eval_left, "the training flag of", None),
         (statistics_moved, "the buffer of", 14),
+        (a_pass_in_train_mode_first, "moved what eval mode reads", 14),
     ],
     "drill_forward": [
         (no_batchnorm, "BatchNorm is missing", None),
         (no_activation, "The activation is missing", 1),
         (batchnorm_after_relu, "BatchNorm comes before the activation", None),
         (dropout_twice, "no dropout after the second activation", None),
+        (dropout_after_the_second, "Dropout stands after the first activation", None),
+        (no_second_batchnorm, "The second layer has a BatchNorm too", None),
         (no_dropout, "which eval mode does not show", None),
         (relu_at_the_end, "which may be below 0", None),
         (sigmoid_at_the_end, "These are probabilities", 2),
@@ -444,6 +491,7 @@ WRONG = {
     ],
     "drill_batchnorm": [
         (statistics_of_the_batch, "the batch's own mean and variance", 21),
+        (unbiased_statistics_of_the_batch, "the batch's own mean and unbiased variance", 21),
         (no_root, "square root of the variance", None),
         (eps_outside_the_root, "under the root", None),
         (no_eps, "eps is missing", None),
@@ -452,6 +500,7 @@ WRONG = {
     ],
     "drill_dropout": [
         (scaled_in_eval, "In eval mode dropout hands its input on", 27),
+        (divided_by_p, "Divide by 1 − p", None),
         (unscaled, "Scaling is missing", 27),
         (nothing_dropped, "Nothing was dropped", None),
         (p_kept, "not the share that is kept", None),

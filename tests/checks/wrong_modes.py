@@ -138,6 +138,17 @@ never_tracks = named("never_tracks", batchnorm(track=lambda z, mean, var, m: (me
 replaces = named("replaces", batchnorm(track=lambda z, mean, var, m: (z.mean(0), z.var(0))))
 
 
+def normalises_by_what_it_has_moved(z, running_mean, running_var, training, momentum, eps):
+    if training:
+        running_mean, running_var = right_track(z.detach(), running_mean, running_var, momentum)
+    return right_out(z, running_mean, running_var, eps), running_mean, running_var
+
+
+def one_mean_for_all_elements(z, running_mean, running_var, training, momentum, eps):
+    out, mean, var = batchnorm()(z, running_mean, running_var, training, momentum, eps)
+    return right_out(z, z.mean(), z.var(correction=0), eps) if training else out, mean, var
+
+
 def asks_autograd(z, running_mean, running_var, training, momentum, eps):
     return batchnorm()(z, running_mean, running_var, torch.is_grad_enabled(), momentum, eps)
 
@@ -195,6 +206,11 @@ def second_moment(x, p, scaled):
     return mean, variance + mean**2
 
 
+def the_kept_alone(x, p, scaled):
+    mean, kept = moments(x, p, scaled)[0], x / (1 - p) if scaled else x
+    return mean, (1 - p) * (kept - mean) ** 2
+
+
 def factor_once(x, p, scaled):
     return moments(x, p, scaled)[0], x**2 * p if scaled else x**2 * p * (1 - p)
 
@@ -242,6 +258,8 @@ WRONG = {
         (always_the_memory, "the batch's own mean and variance normalise", None),
         (always_the_batch, "not those of the batch", 28),
         (asks_autograd, "It asks autograd for the mode", 25),
+        (normalises_by_what_it_has_moved, "after their move", None),
+        (one_mean_for_all_elements, "One mean for all elements", 22),
         (normalises_unbiased, "The unbiased variance normalises here", None),
         (without_eps, "eps is missing", None),
         (eps_outside, "eps is added to the std", None),
@@ -264,6 +282,7 @@ WRONG = {
         (the_std, "It is the std", None),
         (x_not_squared, "the variance has x squared", None),
         (second_moment, "take off mean²", None),
+        (the_kept_alone, "The dropped values count too", None),
         (factor_once, "enters the variance squared", None),
         (no_variance, "from mask to mask", None),
         (by_drawing, "It draws masks", None),

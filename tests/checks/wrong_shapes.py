@@ -54,6 +54,10 @@ def a_bias_for_each_patient(batch, features, first, second):
     return twelve(batch, features, first, second) | {"layer2.bias": (batch, second)}
 
 
+def a_bias_is_a_column(batch, features, first, second):
+    return twelve(batch, features, first, second) | {"layer2.bias": (second, 1)}
+
+
 def units_are_rows(batch, features, first, second):
     return twelve(batch, features, first, second) | {"layer1(X)": (first, batch)}
 
@@ -159,7 +163,11 @@ def each_against_each(X, logits, y, weight, images):
 
 
 def a_count(X, logits, y, weight, images):
-    return mended(X, logits, y, weight, images) | {"share right": int(((logits > 0) == y[:, None]).sum())}
+    return mended(X, logits, y, weight, images) | {"share right": ((logits > 0) == y[:, None]).sum()}
+
+
+def means_of_patients_line_up_with_features(X, logits, y, weight, images):
+    return mended(X, logits, y, weight, images) | {"centred": X - X.mean(dim=1)}
 
 
 def weight_lines_up_with_the_features(X, logits, y, weight, images):
@@ -190,13 +198,14 @@ WRONG = {
         (flatten_keeps_the_batch, "flatten(1) would keep it", None),
         (weight_in_the_order_of_the_arguments, "a row a unit", 5),
         (a_bias_for_each_patient, "A bias belongs to the layer", None),
+        (a_bias_is_a_column, "A bias has one axis", None),
         (units_are_rows, "the units are columns", None),
         (one_patient_becomes_a_batch, "comes out without one", None),
         (days_are_merged, "it merges none", None),
         (days_are_lost, "The axis of the days is carried along", None),
         (logits_are_a_row, "still a table", None),
         (target_lines_up_with_the_rows, "both sides are repeated", 7),
-        (the_chapters_numbers, "Came out: the shape of X[0] is (20,)", None),
+        (the_chapters_numbers, "use the four names", None),
         (a_tuple_of_shapes, "Expected: a dictionary of twelve shapes", None),
     ],
     "leaf_shapes": [
@@ -213,6 +222,7 @@ WRONG = {
     ],
     "repaired": [
         (over_the_features, "Each patient's own mean", None),
+        (means_of_patients_line_up_with_features, "dim=1 gives one mean a patient", None),
         (over_everything, "One mean over everything", None),
         (each_against_each, "Each prediction was compared with each target", 7),
         (a_count, "That is how many are right", None),

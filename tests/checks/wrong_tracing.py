@@ -84,13 +84,20 @@ def shapes_of_the_inputs(model, X):
 
 
 def leaves_its_hooks(model, X):
-    calls = []
+    rows = []
     for name, module in _leaves(model):
-        module.register_forward_hook(
-            lambda module, inputs, output, name=name: calls.append((name, None, tuple(output.shape)))
-        )
+
+        def hook(module, inputs, output, name=name):
+            rows.append((name, 1 + sum(row[0] == name for row in rows), tuple(output.shape)))
+
+        module.register_forward_hook(hook)
     model(X)
-    return _numbered(calls)
+    return rows
+
+
+def runs_it_twice(model, X):
+    _recorded(model, X)
+    return _numbered(_recorded(model, X))
 
 
 def prints_the_rows(model, X):
@@ -164,6 +171,16 @@ def registers_outside_of_try(model, names, X):
             handle.remove()
 
 
+def passes_over_an_unknown_name(model, names, X):
+    known = dict(model.named_modules())
+    handles = [known[name].register_forward_hook(_zeros) for name in names if name in known]
+    try:
+        return model(X)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def clears_all_hooks(model, names, X):
     try:
         for name in names:
@@ -218,7 +235,8 @@ def relies_on_no_grad(model, X):
 def one_flag_for_all(model, X):
     was, (_, buffers, state) = model.training, _kept(model)
     try:
-        return model.train()(X)
+        with torch.no_grad():
+            return model.train()(X)
     finally:
         model.train(was)
         with torch.no_grad():
@@ -264,6 +282,14 @@ def runs_it_in_eval_mode(model, X):
         return model(X)
 
 
+def with_a_graph(model, X):
+    kept = _kept(model)
+    try:
+        return model.train()(X)
+    finally:
+        _put_back(*kept)
+
+
 def catches_the_error(model, X):
     kept = _kept(model)
     with torch.no_grad():
@@ -287,6 +313,7 @@ WRONG = {
         (never_counts, "The number stays at 1", None),
         (shapes_of_the_inputs, "the shapes of the inputs", None),
         (leaves_its_hooks, "no hook of yours is left", None),
+        (runs_it_twice, "2 passes of the model", None),
         (prints_the_rows, "without a return statement", None),
         (the_articles_eight_rows, "Came out: row 0 is ('layer1', 1, (16, 64)). Expected: row 0", None),
     ],
@@ -297,6 +324,7 @@ WRONG = {
         (swallows_the_error, "It was caught and kept", None),
         (raises_its_own_error, "A new error took its place", None),
         (registers_outside_of_try, "Registering may fail half way", None),
+        (passes_over_an_unknown_name, "Somebody misspelt a name", None),
         (clears_all_hooks, "hooks gone that were not yours", None),
         (zeroes_the_weights, "parameters that have changed", None),
         (exchanges_the_modules, "a module was exchanged", None),
@@ -310,5 +338,6 @@ WRONG = {
         (runs_it_as_it_is, "in which the model was found", None),
         (runs_it_in_eval_mode, "the output in eval mode", None),
         (catches_the_error, "It was caught and kept", None),
+        (with_a_graph, "run it under no_grad", None),
     ],
 }

@@ -183,6 +183,11 @@ def test_flatten_takes_the_batch_axis_unless_it_starts_at_1():
     assert images.flatten().shape == (12544,) and images.flatten(1).shape == (16, 784)
 
 
+def test_images_that_are_one_row_are_named_in_the_error():
+    with pytest.raises(RuntimeError, match="1x12544 and 784x10"):
+        nn.Linear(784, 10)(torch.zeros(16, 28, 28).flatten())
+
+
 def test_channels_move_by_permute_and_mix_by_view():
     images = torch.arange(2 * 4 * 4 * 3).reshape(2, 4, 4, 3)  # (batch, height, width, channels)
     moved = images.permute(0, 3, 1, 2)
@@ -685,12 +690,31 @@ def test_no_grad_changes_no_number(net, X):
     assert pass_once(True).requires_grad and not pass_once(False).requires_grad
 
 
+@pytest.mark.filterwarnings("ignore:.*nested.*")
+def test_a_transformer_encoder_takes_another_way_under_no_grad():
+    layer = nn.TransformerEncoderLayer(32, nhead=4, dim_feedforward=64, batch_first=True)
+    encoder, places = nn.TransformerEncoder(layer, num_layers=2).eval(), torch.randn(4, 10, 32)
+    padded = torch.zeros(4, 10, dtype=torch.bool)
+    padded[:, 7:] = True
+    recorded = encoder(places, src_key_padding_mask=padded)
+    with torch.no_grad():
+        unrecorded = encoder(places, src_key_padding_mask=padded)
+    assert torch.allclose(recorded[:, :7], unrecorded[:, :7], atol=1e-5)
+    assert unrecorded[:, 7:].abs().max() == 0 and recorded[:, 7:].abs().min() > 0
+
+
 def test_passes_in_eval_mode_are_equal_and_change_nothing(net, X):
     net.eval()
     before = buffers_of(net)
     with torch.no_grad():
         assert torch.equal(net(X), net(X))
     assert not moved(net, before)
+
+
+def test_a_model_may_repeat_a_batch_and_not_a_row(net, X):
+    net.train().drop.p = 0.0
+    assert torch.equal(net(X), net(X))
+    assert not torch.allclose(net(X)[:8], net(X[:8]), atol=1e-3)
 
 
 def test_a_pass_in_train_mode_changes_a_later_output_in_eval_mode(net, X):
@@ -883,6 +907,17 @@ def test_two_half_batches_add_up_to_the_gradient_of_the_batch(X):
     assert torch.allclose(layer.weight.grad, 2 * whole, atol=1e-5)
 
 
+def test_twice_the_gradient_is_twice_the_step_of_sgd_and_not_of_adam():
+    def step(optimiser, factor):
+        w = torch.ones(3, requires_grad=True)
+        w.grad = factor * torch.tensor([0.1, 0.2, -0.3])
+        optimiser([w], lr=0.01).step()
+        return 1 - w.detach()
+
+    assert torch.allclose(step(torch.optim.SGD, 2), 2 * step(torch.optim.SGD, 1), rtol=1e-3)
+    assert torch.allclose(step(torch.optim.Adam, 2), step(torch.optim.Adam, 1), rtol=1e-3)
+
+
 def test_parts_of_different_size_need_their_own_weights(X):
     layer, y = nn.Linear(20, 1), torch.randn(16, 1)
     F.mse_loss(layer(X), y).backward()
@@ -1067,6 +1102,13 @@ def test_what_is_saved_grows_with_the_batch_and_parameters_do_not(net):
     assert parameters == 14_596 and 17 * 848 < parameters < 18 * 848
 
 
+def test_in_train_mode_a_patient_keeps_1360_bytes(net):
+    def kept(batch):
+        return kept_bytes(lambda: net.train()(torch.randn(batch, 20)), [*net.parameters(), *net.buffers()])
+
+    assert kept(128) - kept(16) == 112 * 1360 and 10 * 1360 < 14_596 < 11 * 1360
+
+
 def test_the_outputs_of_a_patient_take_1412_bytes(net, X):
     sizes = []
     leaves = [module for module in net.modules() if not list(module.children())]
@@ -1188,6 +1230,17 @@ def test_autocast_keeps_half_of_the_bytes_of_a_hidden_input():
     full, half = kept_bytes(lambda: layers(x), layers.parameters()), kept_bytes(forward, layers.parameters())
     assert full == 4 * (hidden + x.numel())
     assert 2 * hidden < half < 0.6 * full
+
+
+def test_autocast_keeps_low_precision_copies_of_weights():
+    layer, x = nn.Linear(256, 256), torch.randn(16, 256, requires_grad=True)
+
+    def forward():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return layer(x)
+
+    assert kept_bytes(lambda: layer(x), layer.parameters()) == 4 * 16 * 256
+    assert kept_bytes(forward, layer.parameters()) == 2 * (16 * 256 + 256 * 256) == 139_264
 
 
 def test_scaling_the_loss_keeps_small_gradients_from_becoming_0():
@@ -1491,6 +1544,16 @@ def test_a_dead_unit_gets_no_gradient():
     F.mse_loss(layers(x), torch.randn(256, 1)).backward()
     assert layers[0].weight.grad[0].abs().max() == 0 and layers[0].bias.grad[0] == 0
     assert layers[0].weight.grad[1:].abs().max() > 0 and layers[2].weight.grad[0, 0] == 0
+
+
+def test_a_dead_unit_behind_another_layer_can_wake():
+    layers, x = nn.Sequential(nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 4), nn.ReLU()), torch.randn(256, 20)
+    with torch.no_grad():
+        layers[2].weight[0] = 1.0
+        layers[2].bias[0] = -100.0
+        assert layers(x)[:, 0].max() == 0
+        layers[0].bias.add_(20.0)  # what reaches the unit moves; its own numbers stay
+        assert layers(x)[:, 0].max() > 0
 
 
 def test_weight_decay_pulls_a_dead_units_bias_towards_0():

@@ -61,6 +61,13 @@ def test_every_chapter_has_its_questions():
         assert five_questions(read(BOOK / f"{page}.ipynb")), page
 
 
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_no_place_gives_the_right_option_away(page):
+    right = [question.right[0] for question in QUESTIONS[page]]
+    assert {1, 2, 3} <= set(right)
+    assert max(map(right.count, right)) <= len(right) / 2
+
+
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=lambda path: path.stem)
 def test_a_link_to_a_misconception_leads_to_the_one_it_names(path):
     assert wrong_links(path, prose(path)) == []
