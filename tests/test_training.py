@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from fpcourse.cohort import Cohort, patients
 from fpcourse.models import ClinicalMLP
-from fpcourse.training import compare, logistic_regression, metrics, risk_of, train
+from fpcourse.training import compare, logistic_regression, metrics, one_thread, risk_of, train
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,26 @@ def test_a_run_is_repeatable_and_leaves_the_random_state_and_the_data(small):
     assert all(map(torch.equal, first.model.state_dict().values(), again.model.state_dict().values()))
     assert not torch.equal(first.model.layer1.weight, other.model.layer1.weight)
     assert all(map(torch.equal, data, (part.X for part in small)))
+
+
+def test_the_number_of_threads_changes_nothing_and_stays(small):
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(train(*small, epochs=2).model.state_dict())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(map(torch.equal, found[0].values(), found[1].values()))
+
+
+def test_one_thread_gives_the_threads_back_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), one_thread():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == before
 
 
 def test_the_untrained_model_is_the_one_that_the_seed_gives(small):

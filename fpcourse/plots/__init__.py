@@ -5,7 +5,8 @@ from fpcourse.plots.diagrams import training_step
 from fpcourse.plots.distributions import distributions, spread_by_layer, zeros_by_unit
 from fpcourse.plots.gradients import Tracked, recorded_steps
 from fpcourse.plots.graph import computation_graph
-from fpcourse.plots.modes import repeated_passes, switchboard
+from fpcourse.plots.learning import correlations, losses, representations
+from fpcourse.plots.modes import evaluations, repeated_passes, switchboard
 from fpcourse.plots.neuron import activation_curves, contributions, decision_surfaces, layer_step
 from fpcourse.plots.shapes import (
     bytes_against_batch,
@@ -25,13 +26,17 @@ __all__ = [
     "call_timeline",
     "computation_graph",
     "contributions",
+    "correlations",
     "decision_surfaces",
     "distributions",
+    "evaluations",
     "histograms",
     "layer_step",
+    "losses",
     "parameters_and_activations",
     "recorded_steps",
     "repeated_passes",
+    "representations",
     "shape_ribbon",
     "spread_by_layer",
     "state_changes",

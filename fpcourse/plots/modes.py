@@ -24,6 +24,29 @@ def repeated_passes(values: Sequence[float], reference: float, limits: tuple[flo
 
 
 @in_style
+def evaluations(values: Mapping[str, Sequence[float]], reference: float, limits: tuple[float, float]) -> Figure:
+    """AUROCs of repeated evaluations, a column of dots a setting, and a dashed line at the one of eval mode.
+
+    The vertical axis runs from the first to the second of ``limits``.
+
+    Raises:
+        ValueError: no values, or one outside the limits.
+    """
+    if not values:
+        raise ValueError("no values to draw")
+    figure, axes = one_axes(height=2.6, left=0.12, right=0.98, bottom=0.2, top=0.88)
+    for at, (label, column) in enumerate(values.items()):
+        _check_within((*column, reference), limits)
+        across = [at + 0.5 * (number / max(1, len(column) - 1) - 0.5) for number in range(len(column))]
+        axes.plot(across, column, "o", color=OUTPUT, markersize=3, markeredgewidth=0, label=label)
+    axes.axhline(reference, color=MUTED, linestyle="--", linewidth=1.2)
+    axes.set(xlim=(-0.5, len(values) - 0.5), ylim=limits, title="AUROC; dashed: eval mode")
+    axes.set_xticks(range(len(values)), list(values))
+    _three_ticks(axes, limits)
+    return figure
+
+
+@in_style
 def switchboard(
     values: Sequence[float],
     reference: float,
@@ -58,14 +81,23 @@ def switchboard(
 def _draw_passes(axes: Axes, values: Sequence[float], reference: float, limits: tuple[float, float]) -> None:
     if not len(values):
         raise ValueError("no values to draw")
-    low, high = limits
-    for value in (*values, reference):
-        if not low <= value <= high:
-            raise ValueError(f"{value:.3g} is outside the axis, which runs from {low:g} to {high:g}")
+    _check_within((*values, reference), limits)
     axes.axhline(reference, color=MUTED, linestyle="--", linewidth=1.2)
     size = 4 if len(values) <= 50 else 3
     axes.plot(range(1, len(values) + 1), values, "o", color=OUTPUT, markersize=size, markeredgewidth=0)
     axes.set(xlim=(0, len(values) + 1), ylim=limits, xlabel="pass")
     axes.set_title("probability; dashed: eval mode")
     axes.set_xticks([1, len(values) // 2, len(values)] if len(values) > 3 else range(1, len(values) + 1))
-    axes.set_yticks([low, (low + high) / 2, high], [f"{tick:g}" for tick in (low, (low + high) / 2, high)])
+    _three_ticks(axes, limits)
+
+
+def _check_within(values: Sequence[float], limits: tuple[float, float]) -> None:
+    low, high = limits
+    for value in values:
+        if not low <= value <= high:
+            raise ValueError(f"{value:.3g} is outside the axis, which runs from {low:g} to {high:g}")
+
+
+def _three_ticks(axes: Axes, limits: tuple[float, float]) -> None:
+    ticks = [limits[0], sum(limits) / 2, limits[1]]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from built_book import HTML, ROOT, installed_browser, wait_until_ready
 from playwright.sync_api import Error, sync_playwright
 
@@ -60,8 +61,17 @@ def cohort_rows():
     """The patients themselves are fpcourse's; what the network makes of them is not."""
     from fpcourse import patients
 
-    cohort, training = patients(512, seed=0), patients(4000, seed=1)
-    return {"X": cohort.X, "y": cohort.y, "training_X": training.X, "training_y": training.y}
+    cohort, training, validation = patients(512, seed=0), patients(4000, seed=1), patients(2000, seed=0)
+    return {
+        "X": cohort.X,
+        "y": cohort.y,
+        "training_X": training.X,
+        "training_y": training.y,
+        "validation_X": validation.X,
+        "validation_y": validation.y,
+        "true_logit": torch.logit(validation.risk).flatten(),
+        "features": validation.features,
+    }
 
 
 @pytest.fixture

@@ -93,6 +93,14 @@ def every_figure():
         "computation_graph": plots.computation_graph(graph_of()),
         "recorded_steps": plots.recorded_steps(STEPS, active="z", walked=[("loss", "z")]),
         "repeated_passes": plots.repeated_passes([0.45, 0.5, 0.41, 0.59] * 50, 0.46, (0.3, 0.7)),
+        "evaluations": plots.evaluations({"batches of 8": [0.65, 0.7], "batches of 128": [0.7]}, 0.73, (0.6, 0.8)),
+        "losses": plots.losses([0.6, 0.4, 0.3], [0.6, 0.5, 0.5], (0.25, 0.65), active=1),
+        "representations": plots.representations(
+            {"untrained": SQUARE, "trained": SQUARE}, torch.tensor([1.0, 2.0, 3.0, 4.0]), limit=2
+        ),
+        "correlations": plots.correlations(
+            [f"a_feature_so_long_{at}" for at in range(12)], {"before": [0.1] * 12, "after": [-0.9] * 12}
+        ),
         "whiteboard": plots.whiteboard(BOARD),
         "switchboard": plots.switchboard([0.45, 0.5] * 10, 0.46, (0.3, 0.7), EFFECTS),
     }

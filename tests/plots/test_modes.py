@@ -82,3 +82,27 @@ def test_what_would_not_be_seen_is_refused(values, reference, message):
         plots.switchboard(values, reference, LIMITS, EFFECTS)
     with pytest.raises(ValueError, match=r"no effects to draw"):
         plots.switchboard([0.5], 0.5, LIMITS, {})
+
+
+AUROCS = {"batches of 8": [0.65, 0.7, 0.72], "batches of 32": [0.71, 0.75, 0.7]}
+
+
+def test_a_column_of_dots_for_each_setting_and_a_line_for_eval_mode():
+    (axes,) = plots.evaluations(AUROCS, reference=0.73, limits=(0.6, 0.8)).axes
+    *columns, line = axes.lines
+    for at, (column, (label, values)) in enumerate(zip(columns, AUROCS.items(), strict=True)):
+        assert list(column.get_ydata()) == values and column.get_label() == label
+        assert column.get_xdata() == pytest.approx([at - 0.25, at, at + 0.25])
+        assert to_hex(column.get_color()) == OUTPUT and column.get_linestyle() == "None"
+    assert list(line.get_ydata()) == [0.73] * 2 and line.get_linestyle() == "--"
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(AUROCS)
+    assert axes.get_ylim() == (0.6, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("values", "reference", "said"),
+    [({}, 0.7, "no values"), ({"a": [0.9]}, 0.7, "0.9 is outside"), ({"a": [0.7]}, 0.5, "0.5 is outside")],
+)
+def test_an_evaluation_that_would_not_be_seen_is_refused(values, reference, said):
+    with pytest.raises(ValueError, match=said):
+        plots.evaluations(values, reference, limits=(0.6, 0.8))

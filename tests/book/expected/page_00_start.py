@@ -35,7 +35,11 @@ def check_batch_flow(frames: dict, X: torch.Tensor) -> None:
     for controls, frame in frames.items():
         _, tensor = batch_flow_tensor(*controls, X)
         zeros = (tensor == 0).float().mean().item()
-        for text in (f"shape {tuple(tensor.shape)}", f"Zeros: {zeros:.0%} ", f"begins with {tensor[0, 0]:.2f}."):
+        for text in (
+            f"shape {tuple(tensor.shape)}",
+            f"Zeros: {zeros:.0%} ",
+            f"begins with {tensor[0, 0]:.2f}.".replace("-", "−"),
+        ):
             assert text in frame["caption"]
         check_drawn_line(frame["html"], tensor[0])
 

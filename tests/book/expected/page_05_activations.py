@@ -10,13 +10,35 @@ from torch import nn
 from torch.nn import functional as F
 
 from expected.clinical_mlp import forward, layers
+from expected.page_00_start import check_drawn_line
+from expected.trained import Rounded, Trained, auroc, correlation, epochs
 
 SHOWN = ["layer1", "bn1", "relu:1", "layer2", "bn2", "relu:2"]
 LAYERS = 10
 BINS = 28
 
 
-def figures(X: torch.Tensor) -> list[dict]:
+def figures(
+    X: torch.Tensor,
+    training_X: torch.Tensor,
+    training_y: torch.Tensor,
+    validation_X: torch.Tensor,
+    true_logit: torch.Tensor,
+    features: tuple[str, ...],
+) -> list[dict]:
+    networks = networks_by_epoch(training_X, training_y)
+    before_and_after = {"untrained": networks[0], "trained": networks[5]}
+    return [
+        *untrained_figures(X),
+        {name: stds(network, validation_X) for name, network in before_and_after.items()},
+        dict(
+            most_telling(name, network, validation_X, true_logit, features)
+            for name, network in before_and_after.items()
+        ),
+    ]
+
+
+def untrained_figures(X: torch.Tensor) -> list[dict]:
     torch.manual_seed(0)
     parts = layers()
     healthy = forward(parts, X, train=False)["relu:2"]
@@ -213,3 +235,126 @@ def check_initialisation_bench(frames: dict) -> None:
 def lines_with(html: str, colour: str) -> list[list[tuple[float, float]]]:
     """The lines of this colour, without those of two points in the legend."""
     return [path for path in drawn(html, f"stroke: var\\(--fp-{colour}") if len(path) > 3]
+
+
+# The trained network
+
+
+def networks_by_epoch(training_X: torch.Tensor, training_y: torch.Tensor) -> list[Trained]:
+    return [network for network, _ in epochs(15, training_X, training_y)]
+
+
+@torch.no_grad()
+def stds(network: Trained, X: torch.Tensor) -> list[float]:
+    outputs = network.first(X), network.second(X), network(X, train=False)
+    return [Rounded(spreads(a)[0], 1) for a in outputs]
+
+
+@torch.no_grad()
+def most_telling(
+    name: str, network: Trained, X: torch.Tensor, true_logit: torch.Tensor, features: tuple[str, ...]
+) -> tuple[str, list]:
+    """The unit that goes most with the true logit; and the feature that goes most with the unit, upwards."""
+    units = network.second(X).T
+    unit = max(range(32), key=lambda at: correlation(units[at], true_logit))
+    best, feature = max(
+        (correlation(units[unit], column), feature) for column, feature in zip(X.T, features, strict=True)
+    )
+    return f"{name}, unit {unit}", [Rounded(best, 1), feature]
+
+
+@torch.no_grad()
+def training_length(
+    epochs: int,
+    training_X: torch.Tensor,
+    training_y: torch.Tensor,
+    validation_X: torch.Tensor,
+    validation_y: torch.Tensor,
+    true_logit: torch.Tensor,
+) -> dict:
+    network = networks_by_epoch(training_X, training_y)[epochs]
+    a = network.second(validation_X).double()
+    _, directions = torch.linalg.eigh((a - a.mean(0)).T @ (a - a.mean(0)))  # ascending
+    found = {
+        "AUROC, validation": auroc(network(validation_X, train=False), validation_y),
+        "AUROC, training": auroc(network(training_X, train=False), training_y),
+        "correlation": abs(correlation(a @ directions[:, -1], true_logit)),
+    }
+    return {name: Rounded(value, 1 if name == "correlation" else 2) for name, value in found.items()}
+
+
+def check_training_length(
+    frames: dict,
+    training_X: torch.Tensor,
+    training_y: torch.Tensor,
+    validation_X: torch.Tensor,
+    validation_y: torch.Tensor,
+    true_logit: torch.Tensor,
+) -> None:
+    """Both losses stand where they are from 0.25 to 0.65; so does the mark; a fifth of the points have each colour."""
+    runs = epochs(15, training_X, training_y)
+    training, validation = [], []
+    with torch.no_grad():
+        for network, loss in runs:
+            on_training = F.binary_cross_entropy_with_logits(network(training_X, train=False), training_y).item()
+            training.append(on_training if loss is None else loss)
+            on_validation = F.binary_cross_entropy_with_logits(network(validation_X, train=False), validation_y)
+            validation.append(on_validation.item())
+    low, high = torch.quantile(true_logit[:200], torch.tensor([0.2, 0.8]))
+    lowest, highest = (true_logit[:200] <= low).sum().item(), (true_logit[:200] >= high).sum().item()
+    for (count,), frame in frames.items():
+        curves, points = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
+        mark = next(path for path in drawn(curves, "stroke: var\\(--fp-muted") if path[0][0] == path[1][0])
+        floor, top = max(y for _, y in mark), min(y for _, y in mark)
+        for colour, losses in (("hidden", training), ("batch", validation)):
+            (line,) = lines_with(curves, colour)
+            assert len(line) == 16 and abs(mark[0][0] - line[count][0]) < 0.2
+            for (_, y), loss in zip(line, losses, strict=True):
+                assert abs((floor - y) / (floor - top) - (loss - 0.25) / 0.4) < 0.005
+        colours = ("features", "batch", "muted")
+        drawn_points = {name: len(re.findall(f"<use[^>]*--fp-{name}", points)) for name in colours}
+        assert drawn_points == {"features": highest + 1, "batch": lowest + 1, "muted": 201 - highest - lowest}
+        values = frame["values"]
+        assert f"After {count} epochs: AUROC {values['AUROC, validation']:.2f} on validation data" in frame["caption"]
+        assert f"{values['AUROC, training']:.2f} on the patients it learned from" in frame["caption"]
+
+
+def with_values(stays: int, age: int, X: torch.Tensor, features: tuple[str, ...]) -> torch.Tensor:
+    """Patient 0's row with these two features, standardised by their published means and stds."""
+    x = X[:1].clone()
+    x[0, features.index("number_inpatient")] = (stays - 0.64) / 1.26
+    x[0, features.index("age")] = (age - 65.97) / 15.94
+    return x
+
+
+@torch.no_grad()
+def another_patient(
+    stays: int,
+    age: int,
+    training_X: torch.Tensor,
+    training_y: torch.Tensor,
+    validation_X: torch.Tensor,
+    features: tuple[str, ...],
+) -> dict:
+    network = networks_by_epoch(training_X, training_y)[5]
+    x = with_values(stays, age, validation_X, features)
+    return {"risk": Rounded(torch.sigmoid(network(x, train=False)).item(), 2)}
+
+
+@torch.no_grad()
+def check_another_patient(
+    frames: dict,
+    training_X: torch.Tensor,
+    training_y: torch.Tensor,
+    validation_X: torch.Tensor,
+    features: tuple[str, ...],
+) -> None:
+    """The lines are this patient's activations, and the caption says the risk."""
+    network = networks_by_epoch(training_X, training_y)[5]
+    for (stays, age), frame in frames.items():
+        x = with_values(stays, age, validation_X, features)
+        pictures = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
+        for picture, a in zip(pictures, (network.first(x).clamp(min=0), network.second(x)), strict=True):
+            check_drawn_line(picture, a[0])
+        said = f"{stays} inpatient stays, {age} years old: risk {frame['values']['risk']:.2f}."
+        assert said in frame["caption"]
