@@ -71,16 +71,17 @@ class Network(ClinicalMLP):
 def case(number: int, seed: int = 0) -> Case:
     """Case ``number`` of the clinic, 1 to 7, anew each time: what is done to its model stays with this one.
 
-    ``seed`` 0 gives the case of the page. Others give other networks that come in the same way, of which some have
-    nothing wrong with them; they were not trained for themselves.
+    The patients are shared by all cases: do not write into them. ``seed`` 0 gives the case of the page. Others give
+    other networks that come in the same way, of which some have nothing wrong with them; they were not trained for
+    themselves.
 
     Raises:
-        ValueError: there is no such case, or ``seed`` is not a whole number from 0 on.
+        ValueError: there is no such case, or ``seed`` is not a whole number from 0 to 2**31 - 1.
     """
     if isinstance(number, bool) or not isinstance(number, int) or number not in _CASES:
         raise ValueError(f"there is no case {number!r}: the clinic's cases are numbered 1 to {len(_CASES)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be a whole number, 0 or more; got {seed!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1; got {seed!r}")
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
@@ -218,12 +219,14 @@ _CASES: dict[int, Callable[[int, int], Case]] = dict(
 )
 
 
-@cache
 def _cohorts(seed: int) -> tuple[Cohort, Cohort]:
     """For training, and for validation; other seeds have other patients for validation, and fewer."""
-    if seed == 0:
-        return patients(4000, seed=1), patients(2000, seed=0)
-    return _cohorts(0)[0], patients(300, seed=1000 + seed % 20)
+    return _drawn(4000, 1), _drawn(300, 1000 + seed % 20) if seed else _drawn(2000, 0)
+
+
+@cache
+def _drawn(n: int, seed: int) -> Cohort:
+    return patients(n, seed=seed)
 
 
 @cache

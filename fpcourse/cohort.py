@@ -9,8 +9,7 @@ table and await the data itself: discharged_home, circulatory_diagnosis, a1c_hig
 can be read off a row of the set's ``diabetic_data.csv``; the comment beside it says how.
 
 How features go together (``loads``) is chosen by hand, to come near the correlations of the real counts.
-How they bear on the risk (``_logit``) is invented; that earlier inpatient stays lead it is what models of the
-real data find.
+How they bear on the risk (``_logit``) is invented.
 """
 
 import math
@@ -199,7 +198,9 @@ FEATURES = (
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Cohort(ShownAsTable):
-    """Patients: made up by ``patients``, or real ones read by ``load``. Nothing medical follows from made-up ones.
+    """Patients: made up by ``patients``, or real ones read by ``load``.
+
+    Nothing medical follows from either: this course is no clinical tool.
 
     Attributes:
         X: ``(n, 20)`` float32, each feature standardised: by its published mean and standard deviation, or, after
@@ -226,7 +227,7 @@ class Cohort(ShownAsTable):
     def table(self) -> Table:
         """Each feature's unit, mean and standard deviation (of a 0/1 feature its share), minimum, maximum."""
         rows = []
-        for feature, column in zip(FEATURES, self.raw.double().unbind(1), strict=True):
+        for feature, column in zip(self._described(), self.raw.double().unbind(1), strict=True):
             mean, std = column.mean().item(), column.std(correction=0).item()
             centre = (_percent(mean), "") if feature.is_share else (f"{mean:.2f}", f"{std:.2f}")
             rows.append((feature.name, feature.unit, *centre, f"{column.min():.0f}", f"{column.max():.0f}"))
@@ -235,6 +236,11 @@ class Cohort(ShownAsTable):
             tuple(rows),
             frozenset({"mean or share", "std", "min", "max"}),
         )
+
+    def _described(self) -> list[Feature]:
+        """The features of the columns, in the order of the columns."""
+        known = {feature.name: feature for feature in FEATURES}
+        return [known[name] for name in self.features]
 
     def split(self, *shares: float, seed: int = 0) -> tuple["Cohort", ...]:
         """Parts of the cohort with these shares of its patients, drawn from ``seed``; no patient is in two of them.
@@ -273,7 +279,9 @@ class Cohort(ShownAsTable):
             raise IndexError(f"no patient {i!r}: the cohort's patients are numbered 0 to {len(self.X) - 1}")
         rows = tuple(
             (feature.name, feature.unit, f"{value:.0f}", f"{standardised:z.2f}")
-            for feature, value, standardised in zip(FEATURES, self.raw[i].tolist(), self.X[i].tolist(), strict=True)
+            for feature, value, standardised in zip(
+                self._described(), self.raw[i].tolist(), self.X[i].tolist(), strict=True
+            )
         )
         return Table(("feature", "unit", "value", "standardised"), rows, frozenset({"value", "standardised"}))
 
@@ -304,10 +312,12 @@ def load(path: str | Path) -> Cohort:
 
     The set is "Diabetes 130-US Hospitals for Years 1999-2008" (UCI data set 296, CC BY 4.0); ``download`` fetches
     it. Of each patient the first encounter is kept; encounters that ended in death or in a hospice are left out.
+    What a network makes of them is for learning about networks: it is no clinical tool.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not the published file, or is cut or damaged; the message says where and what to do.
+        ValueError: the header or a line is not as published, or the zip is damaged; the message says where and what
+            to do. A table that was cut between two lines is not noticed; the zip, by its checksum, is.
     """
     from fpcourse.encounters import read_encounters  # it builds on FEATURES
 

@@ -45,7 +45,7 @@ def _flag(yes: str, no: str) -> dict[str, float]:
 def _whole(low: int, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = int(text)
-        if not low <= value <= high:
+        if not text.isdecimal() or not low <= value <= high:
             raise ValueError
         return float(value)
 
@@ -127,13 +127,15 @@ def _opened(path: Path) -> Iterator[io.TextIOBase]:
             f"there is no file {path}. Give the path of {FILE}, or of the zip that fpcourse.cohort.download() fetches."
         )
     try:
-        if path.read_bytes()[:2] == b"PK":
+        with path.open("rb") as file:
+            is_zip = file.read(2) == b"PK"
+        if is_zip:
             with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as stored:
                 yield io.TextIOWrapper(stored, encoding="utf-8-sig", newline="")
         else:
             with path.open(encoding="utf-8-sig", newline="") as lines:
                 yield lines
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ValueError(f"{path} is a damaged or cut zip file ({error}). {ANEW}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not a text file as published ({error}). {ANEW}") from None
@@ -145,6 +147,8 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
         raise ValueError(
             f"{path} should hold one {FILE}; it holds {', '.join(archive.namelist()) or 'nothing'}. {ANEW}"
         )
+    if archive.getinfo(names[0]).flag_bits & 1:
+        raise ValueError(f"{path} is encrypted, which the published zip is not. {ANEW}")
     return names[0]
 
 
@@ -179,6 +183,7 @@ def fetch_encounters(folder: str | Path | None = None) -> Path:
     """
     try:
         import pooch
+        import tqdm  # noqa: F401  (pooch's progress bar)
     except ImportError:
         raise ImportError("cohort.download() needs pooch and tqdm: pip install 'fpcourse[data]'.") from None
     folder = Path(folder).expanduser() if folder else pooch.os_cache("fpcourse")
@@ -188,6 +193,8 @@ def fetch_encounters(folder: str | Path | None = None) -> Path:
     except ValueError as error:
         raise ValueError(f"what {URL} sent is not the published file; nothing was kept. {by_hand} ({error})") from None
     except OSError as error:  # what requests raises is one too
-        raise ConnectionError(f"{URL} could not be fetched. {by_hand} ({type(error).__name__}: {error})") from error
+        raise ConnectionError(
+            f"{URL} could not be fetched into {folder}. {by_hand} ({type(error).__name__}: {error})"
+        ) from error
     print(LICENCE)
     return Path(file)

@@ -1,6 +1,7 @@
 """train, risk_of, metrics: one plain loop that trains ClinicalMLP, and what the risks it gives are worth."""
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class TrainingRun(ShownAsTable):
         Raises:
             IndexError: the run has no such epoch.
         """
-        if epoch not in range(len(self.checkpoints)):
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch not in range(len(self.checkpoints)):
             raise IndexError(f"no epoch {epoch!r}: the run has epochs 0 to {len(self.checkpoints) - 1}")
         model = copy.deepcopy(self.model)
         model.load_state_dict(self.checkpoints[epoch])
@@ -101,13 +102,15 @@ def train(
     shows a progress bar.
 
     Raises:
-        ValueError: a cohort has one class alone, ``training`` has fewer than 2 patients, or a number is not positive.
+        ValueError: a cohort has one class alone, a number is not positive and finite, or ``batch_size`` is 1.
     """
     _check(training, validation, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
+    if batch_size < 2:
+        raise ValueError("batch_size must be 2 or more: BatchNorm takes no batch of one in train mode")
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
-        with one_thread():
+        with one_thread(), torch.inference_mode(False):  # which turns recording on, under a reader's no_grad too
             model = ClinicalMLP(hidden=hidden, p=p)
             optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
             seen = [_epoch(0, _loss(model, training), model, validation)]
@@ -138,7 +141,7 @@ def one_thread() -> Iterator[None]:
 def _one_pass(model: ClinicalMLP, optimizer: torch.optim.Optimizer, cohort: Cohort, batch_size: int) -> float:
     """Each patient once, in a fresh order; the mean loss on the way."""
     model.train()
-    total = 0.0
+    total, seen = 0.0, 0
     for rows in torch.randperm(len(cohort.X)).split(batch_size):
         if len(rows) == 1:  # BatchNorm takes no batch of one in train mode
             continue
@@ -146,8 +149,8 @@ def _one_pass(model: ClinicalMLP, optimizer: torch.optim.Optimizer, cohort: Coho
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(rows)
-    return total / len(cohort.X)
+        total, seen = total + loss.item() * len(rows), seen + len(rows)
+    return total / seen
 
 
 def _epoch(number: int, training_loss: float, model: ClinicalMLP, validation: Cohort) -> Epoch:
@@ -162,8 +165,8 @@ def _loss(model: ClinicalMLP, cohort: Cohort) -> float:
 
 def _check(training: Cohort, validation: Cohort, **numbers: float) -> None:
     for name, value in numbers.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive; got {value!r}")
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive and finite; got {value!r}")
     for name, cohort in (("training", training), ("validation", validation)):
         if len(cohort.y.unique()) < 2:
             raise ValueError(
@@ -173,7 +176,10 @@ def _check(training: Cohort, validation: Cohort, **numbers: float) -> None:
 
 
 def risk_of(model: torch.nn.Module, X: torch.Tensor) -> torch.Tensor:
-    """The probabilities ``(batch, 1)`` that ``model`` gives for ``X``: eval mode, no graph, a sigmoid of the logit."""
+    """The probabilities ``(batch, 1)`` that ``model`` gives for ``X``: eval mode, no graph, a sigmoid of the logit.
+
+    A number to learn from, and no clinical tool.
+    """
     with in_mode(model, "eval"), torch.no_grad():
         return torch.sigmoid(model(X))
 

@@ -156,10 +156,17 @@ def test_there_are_seven(number):
         case(number)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, True, None])
+@pytest.mark.parametrize("seed", [-1, 0.5, True, None, 2**31])
 def test_a_seed_is_a_whole_number(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number, 0 or more; got"):
+    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*31 - 1; got"):
         case(1, seed)
+
+
+def test_patients_in_another_order_are_described_by_their_own_names():
+    today, yesterday = case(7).validation, case(1).validation
+    rows = {row[0]: row[1:] for row in today.table().rows}
+    assert rows == {row[0]: row[1:] for row in yesterday.table().rows} and list(rows) == list(today.features)
+    assert {row[0]: row[1:] for row in today.patient(0).rows} == {row[0]: row[1:] for row in yesterday.patient(0).rows}
 
 
 def test_harm_has_a_row_for_each_of_the_risks():

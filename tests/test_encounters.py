@@ -150,6 +150,14 @@ def one(**row) -> bytes:
     return text_of([row]).encode()
 
 
+def zipped_with(central: int, local: int, byte: int) -> bytes:
+    """The published zip with one byte of its two headers changed."""
+    content = bytearray(zipped({"diabetic_data.csv": GOOD}))
+    content[local] = byte
+    content[content.rindex(b"PK\x01\x02") + central] = byte
+    return bytes(content)
+
+
 GOOD = text_of([{"patient_nbr": str(number)} for number in range(1, 400)])
 SMALL = text_of([{}])
 BROKEN = {
@@ -179,6 +187,9 @@ BROKEN = {
     "a cut zip": (zipped({"diabetic_data.csv": GOOD})[:-300], "is a damaged or cut zip file"),
     "a zip of other things": (zipped({"readme.txt": "x"}), "should hold one diabetic_data.csv; it holds readme.txt"),
     "an empty zip": (zipped({}), "it holds nothing"),
+    "an encrypted zip": (zipped_with(central=8, local=6, byte=1), "is encrypted, which the published zip is not"),
+    "a zip of another kind": (zipped_with(central=10, local=8, byte=99), "is a damaged or cut zip file"),
+    "a number with signs": (text_of([{"time_in_hospital": "1_0"}]).encode(), "holds '1_0'; expected a whole number"),
 }
 
 
@@ -292,13 +303,14 @@ def test_an_archive_that_fails_says_how_to_go_on(archive, tmp_path, status, send
 
 def test_no_network_says_how_to_go_on(monkeypatch, tmp_path):
     monkeypatch.setattr(encounters, "URL", "http://127.0.0.1:1/a.zip")
-    with pytest.raises(ConnectionError, match=r"could not be fetched\. By hand: fetch"):
+    with pytest.raises(ConnectionError, match=r"could not be fetched into .*\. By hand: fetch"):
         cohort.download(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_pooch_the_error_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "pooch", None)
+@pytest.mark.parametrize("package", ["pooch", "tqdm"])
+def test_without_its_packages_the_error_says_what_to_install(monkeypatch, tmp_path, package):
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"pip install 'fpcourse\[data\]'"):
         cohort.download(tmp_path)
 

@@ -139,9 +139,30 @@ def test_a_table_has_a_row_an_epoch(small):
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "batch_size", "epochs", "patience"])
-def test_numbers_must_be_positive(small, name):
-    with pytest.raises(ValueError, match=f"{name} must be positive; got 0"):
-        train(*small, **{name: 0})
+@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan])
+def test_numbers_must_be_positive_and_finite(small, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be positive and finite; got {value}"):
+        train(*small, **{name: value})
+
+
+def test_batches_of_one_are_refused(small):
+    with pytest.raises(ValueError, match="batch_size must be 2 or more"):
+        train(*small, batch_size=1)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_it_trains_where_the_reader_records_nothing(small, context):
+    with context():
+        found = train(*small, epochs=1)
+        assert not torch.is_grad_enabled()
+    recorded = train(*small, epochs=1)
+    assert all(map(torch.equal, found.model.state_dict().values(), recorded.model.state_dict().values()))
+
+
+@pytest.mark.parametrize("epoch", [True, 1.0, -1, "1"])
+def test_an_epoch_is_a_whole_number(small, epoch):
+    with pytest.raises(IndexError, match="no epoch"):
+        train(*small, epochs=1).at(epoch)
 
 
 def test_one_class_alone_is_refused(small):

@@ -36,6 +36,10 @@ def awake_layers(attempt: Attempt) -> None:
             found.answer,
             [
                 Suspect(leaves, "Linear and ReLU do the same in both modes; list what changes the risks."),
+                Suspect(
+                    ["", *found.answer],
+                    "train() on a module sets all modules inside it too; judge those that have none inside.",
+                ),
                 Suspect(in_train, "These are the modules whose flag is set; list those that change the risks."),
                 Suspect(heeding, "A dropout with p = 0 changes nothing; compare what comes out."),
                 Suspect(["bn1", "bn2", "drop"], "Not each module that could act in train mode does so here."),
@@ -149,6 +153,7 @@ def dead_layer(attempt: Attempt) -> None:
                 ),
                 Suspect(some[0] if some else "", "Some of its units are dead, not all of them."),
                 Suspect(whole[-1] if whole else "", "There is a dead layer before this one: the first is asked for."),
+                Suspect("out", "The last layer is no ReLU; it may be constant, and is not 0."),
                 Suspect(
                     _constant(model, X) if not found.answer else "",
                     "It puts out the same for all patients, but not 0: constant is not dead.",
@@ -179,6 +184,9 @@ def restored(attempt: Attempt) -> None:
         attempt.require(same_weights, "other weights", "the weights as they were", "Only buffers are to change.")
         for name in ("bn1", "bn2"):
             _require_statistics(attempt, name, result.get_submodule(name), wanted, before, X)
+        momenta, were = ([one.get_submodule(name).momentum for name in ("bn1", "bn2")] for one in (result, before))
+        back = "Put it back: at 1.0 the next pass in train mode replaces all that was gathered."
+        attempt.require(momenta == were, f"momentum {momenta[0]} and {momenta[1]}", f"{were[0]}, as before", back)
 
 
 def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, wanted: nn.Module, before: nn.Module, X) -> None:
@@ -190,9 +198,10 @@ def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, wanted: nn.M
     if close(wanted):
         return
     suspects = {
-        "These are the statistics it came with: in eval mode no pass moves them.": before,
+        "These are nearly the statistics it came with: in eval mode no pass moves them, and with momentum = None one "
+        "pass counts as one of all so far.": before,
         "A mean of 0 and a variance of 1: reset, and nothing gathered since.": _reset(before),
-        "One pass moves them a tenth of the way; momentum = None takes the mean of all passes.": _moved(before, X),
+        "One pass moves them a tenth of the way; momentum = 1.0 is the whole way.": _moved(before, X),
         "They were reset and moved once, a tenth of the way from 0 and 1.": _moved(_reset(before), X),
         "bn2 was measured while bn1 still used the old statistics: after bn1 is put right, its input is another.": (
             _measured_at_once(before, X)

@@ -2,6 +2,7 @@
 
 import difflib
 import dis
+import random
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,6 +107,7 @@ def check(attempt: Callable) -> Verdict:
     name, checker = _checker_of(attempt)
     put_random_state_back, grad_enabled = keep_random_state(), torch.is_grad_enabled()
     torch.seed()
+    random.seed()  # the checkers draw from both
     try:
         checker.run(Attempt(name, attempt))
         return Verdict(name, "passed", checker.then)

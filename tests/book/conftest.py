@@ -70,7 +70,7 @@ def cohort_rows():
         "validation_X": validation.X,
         "validation_y": validation.y,
         "true_logit": torch.logit(validation.risk).flatten(),
-        "features": validation.features,
+        "feature_names": validation.features,
     }
 
 

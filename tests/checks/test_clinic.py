@@ -51,10 +51,11 @@ def restored_in_batches(model, X):
     model = copy.deepcopy(model)
     for bn in (model.bn1, model.bn2):
         bn.reset_running_stats()
-        bn.momentum = None
+        momentum, bn.momentum = bn.momentum, None
         bn.train()
         model(X)
         bn.eval()
+        bn.momentum = momentum
     return model
 
 

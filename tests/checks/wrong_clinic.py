@@ -40,6 +40,19 @@ def two_passes_compared(model, X):
     return found
 
 
+def the_model_among_its_modules(model, X):
+    awake = []
+    with torch.no_grad():
+        right = copy.deepcopy(model).eval()(X)
+        for name, module in model.named_modules():
+            copied = copy.deepcopy(model).eval()
+            if module.training:
+                copied.get_submodule(name).train()
+            if not torch.equal(copied(X), right):
+                awake.append(name)
+    return awake
+
+
 def leaves_the_model_in_eval_mode(model, X):
     return [name for name, module in model.eval().named_modules() if module.training]
 
@@ -134,6 +147,13 @@ def the_first_constant(model, X):
     return rows[0].label if rows else None
 
 
+def the_layer_without_spread(model, X):
+    captured = get_intermediate_activations(model, X, [name for name, _ in model.named_children()])
+    return next(
+        (label for label, a in captured.items() if label.startswith(("relu", "out")) and a.min() == a.max()), None
+    )
+
+
 def never_found(model, X):
     rows = [row for row in layer_statistics(model, X) if row.zero_fraction != row.zero_fraction]
     return rows[0].label if rows else None
@@ -184,6 +204,15 @@ def both_at_once(model, X):
         bn.running_mean.copy_(values.mean(0))
         bn.running_var.copy_(values.var(0))
     return model
+
+
+def momentum_left_at_1(model, X):
+    for bn in norms(model.eval()):
+        bn.train()
+        bn.momentum = 1.0
+    with torch.no_grad():
+        model(X)
+    return model.eval()
 
 
 def left_in_train_mode(model, X):
@@ -283,6 +312,7 @@ WRONG = {
         (by_type_and_flag, "A dropout with p = 0 changes nothing", None),
         (by_type, "Not each module that could act in train mode does so here.", None),
         (two_passes_compared, "gives the same batch the same answer twice", 25),
+        (the_model_among_its_modules, "sets all modules inside it too", None),
         (leaves_the_model_in_eval_mode, "eval() was left on.", None),
         (moves_the_statistics, "A pass in train mode moves the statistics.", 14),
     ],
@@ -308,6 +338,7 @@ WRONG = {
         (the_first_16_patients, "It is 0 for the first patients", 20),
         (any_dead_unit, "Some of its units are dead", None),
         (the_first_constant, "constant is not dead", 22),
+        (the_layer_without_spread, "The last layer is no ReLU", None),
         (never_found, "There is a dead layer: look at the units", None),
     ],
     "restored": [
@@ -317,6 +348,7 @@ WRONG = {
         (reset_and_one_pass, "They were reset and moved once", None),
         (with_dropout, "They were gathered with dropout on", None),
         (both_at_once, "bn2 was measured while bn1 still used the old", None),
+        (momentum_left_at_1, "at 1.0 the next pass in train mode replaces", None),
         (left_in_train_mode, "a model in train mode", 26),
         (returns_nothing, "Return the model, also if you change it.", None),
         (fitted_again, "Only buffers are to change.", None),

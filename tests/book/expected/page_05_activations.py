@@ -24,7 +24,7 @@ def figures(
     training_y: torch.Tensor,
     validation_X: torch.Tensor,
     true_logit: torch.Tensor,
-    features: tuple[str, ...],
+    feature_names: tuple[str, ...],
 ) -> list[dict]:
     networks = networks_by_epoch(training_X, training_y)
     before_and_after = {"untrained": networks[0], "trained": networks[5]}
@@ -32,7 +32,7 @@ def figures(
         *untrained_figures(X),
         {name: stds(network, validation_X) for name, network in before_and_after.items()},
         dict(
-            most_telling(name, network, validation_X, true_logit, features)
+            most_telling(name, network, validation_X, true_logit, feature_names)
             for name, network in before_and_after.items()
         ),
     ]
@@ -252,13 +252,13 @@ def stds(network: Trained, X: torch.Tensor) -> list[float]:
 
 @torch.no_grad()
 def most_telling(
-    name: str, network: Trained, X: torch.Tensor, true_logit: torch.Tensor, features: tuple[str, ...]
+    name: str, network: Trained, X: torch.Tensor, true_logit: torch.Tensor, feature_names: tuple[str, ...]
 ) -> tuple[str, list]:
     """The unit that goes most with the true logit; and the feature that goes most with the unit, upwards."""
     units = network.second(X).T
     unit = max(range(32), key=lambda at: correlation(units[at], true_logit))
     best, feature = max(
-        (correlation(units[unit], column), feature) for column, feature in zip(X.T, features, strict=True)
+        (correlation(units[unit], column), feature) for column, feature in zip(X.T, feature_names, strict=True)
     )
     return f"{name}, unit {unit}", [Rounded(best, 1), feature]
 
@@ -319,11 +319,11 @@ def check_training_length(
         assert f"{values['AUROC, training']:.2f} on the patients it learned from" in frame["caption"]
 
 
-def with_values(stays: int, age: int, X: torch.Tensor, features: tuple[str, ...]) -> torch.Tensor:
+def with_values(stays: int, age: int, X: torch.Tensor, feature_names: tuple[str, ...]) -> torch.Tensor:
     """Patient 0's row with these two features, standardised by their published means and stds."""
     x = X[:1].clone()
-    x[0, features.index("number_inpatient")] = (stays - 0.64) / 1.26
-    x[0, features.index("age")] = (age - 65.97) / 15.94
+    x[0, feature_names.index("number_inpatient")] = (stays - 0.64) / 1.26
+    x[0, feature_names.index("age")] = (age - 65.97) / 15.94
     return x
 
 
@@ -334,10 +334,10 @@ def another_patient(
     training_X: torch.Tensor,
     training_y: torch.Tensor,
     validation_X: torch.Tensor,
-    features: tuple[str, ...],
+    feature_names: tuple[str, ...],
 ) -> dict:
     network = networks_by_epoch(training_X, training_y)[5]
-    x = with_values(stays, age, validation_X, features)
+    x = with_values(stays, age, validation_X, feature_names)
     return {"risk": Rounded(torch.sigmoid(network(x, train=False)).item(), 2)}
 
 
@@ -347,12 +347,12 @@ def check_another_patient(
     training_X: torch.Tensor,
     training_y: torch.Tensor,
     validation_X: torch.Tensor,
-    features: tuple[str, ...],
+    feature_names: tuple[str, ...],
 ) -> None:
     """The lines are this patient's activations, and the caption says the risk."""
     network = networks_by_epoch(training_X, training_y)[5]
     for (stays, age), frame in frames.items():
-        x = with_values(stays, age, validation_X, features)
+        x = with_values(stays, age, validation_X, feature_names)
         pictures = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
         for picture, a in zip(pictures, (network.first(x).clamp(min=0), network.second(x)), strict=True):
             check_drawn_line(picture, a[0])
