@@ -246,8 +246,7 @@ def networks_by_epoch(training_X: torch.Tensor, training_y: torch.Tensor) -> lis
 
 @torch.no_grad()
 def stds(network: Trained, X: torch.Tensor) -> list[float]:
-    outputs = network.first(X), network.second(X), network(X, train=False)
-    return [Rounded(spreads(a)[0], 1) for a in outputs]
+    return [Rounded(spreads(a)[0], 1) for a in (network.first(X), network.second(X))]
 
 
 @torch.no_grad()
