@@ -127,6 +127,13 @@ def test_inputs_are_fresh_each_time():
     assert not torch.equal(*seen)
 
 
+def test_what_a_checker_draws_from_random_is_fresh_too():
+    drawn = []
+    for _ in range(2):
+        verdict_on(lambda X, W, b: drawn.append(random.random()))
+    assert len(set(drawn)) == len(drawn) == 2
+
+
 def test_an_error_that_is_asked_for_is_handed_over():
     @exercise(then="")
     def refuses(attempt):
