@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any
 
 import torch
-from torch import nn
 
 from fpcourse.autograd import autograd_graph
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
@@ -209,7 +208,7 @@ def kept_bytes(attempt: Attempt) -> None:
         attempt.require(keys, describe(result), 'a dictionary with the keys "activations" and "parameters"', nothing)
         for key, expected, suspects in (
             ("activations", graph.activation_bytes, _wrong_activations(batch, widths)),
-            ("parameters", graph.parameter_bytes, _wrong_parameters(net, widths)),
+            ("parameters", graph.parameter_bytes, _wrong_parameters(widths)),
         ):
             attempt.require(
                 _is_whole(result[key]), f"{key}: {describe(result[key])}", f"{key}: a whole number of bytes"
@@ -221,9 +220,9 @@ def _telling_sizes(depth: int) -> tuple[int, list[int]]:
     """A batch size and widths for which no two of the wrong counts are equal by chance."""
     while True:
         batch, widths = random.randint(5, 40), random.sample(range(2, 60), depth)
-        counts = [suspect.value for suspect in _wrong_activations(batch, widths)]
-        if depth == 2 or len(set(counts)) == len(counts):  # without a hidden layer several of them say the same
-            return batch, widths
+        groups = [list(_wrong_activations(batch, widths)), list(_wrong_parameters(widths))]
+        if depth == 2 or all(len({suspect.value for suspect in group}) == len(group) for group in groups):
+            return batch, widths  # of two widths, without a hidden layer, several counts are always equal
 
 
 def _is_whole(value: Any) -> bool:
@@ -249,7 +248,7 @@ def _wrong_activations(batch: int, widths: Sequence[int]) -> Iterator[Suspect]:
     yield Suspect(4 * (first + hidden), "One row was counted: the batch has more.")
 
 
-def _wrong_parameters(net: nn.Sequential, widths: Sequence[int]) -> Iterator[Suspect]:
+def _wrong_parameters(widths: Sequence[int]) -> Iterator[Suspect]:
     weights = [4 * n_in * n_out for n_in, n_out in pairwise(widths)]
     biases = [4 * n_out for n_out in widths[1:]]
     first = "The first weight was counted: it would give the gradient of the data, which nobody asks for."
