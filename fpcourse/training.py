@@ -105,8 +105,6 @@ def train(
         ValueError: a cohort has one class alone, a number is not positive and finite, or ``batch_size`` is 1.
     """
     _check(training, validation, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
-    if batch_size < 2:
-        raise ValueError("batch_size must be 2 or more: BatchNorm takes no batch of one in train mode")
     put_random_state_back = keep_random_state()
     torch.manual_seed(seed)
     try:
@@ -167,6 +165,8 @@ def _check(training: Cohort, validation: Cohort, **numbers: float) -> None:
     for name, value in numbers.items():
         if not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    if numbers["batch_size"] < 2:
+        raise ValueError("batch_size must be 2 or more: BatchNorm takes no batch of one in train mode")
     for name, cohort in (("training", training), ("validation", validation)):
         if len(cohort.y.unique()) < 2:
             raise ValueError(

@@ -37,9 +37,8 @@ def note_days(app, env):
     commits = last_commits(app.srcdir)
     before, env.last_updated = getattr(env, "last_updated", {}), {}
     for page in env.found_docs:
-        noted = (Path(app.srcdir, file) for file in env.dependencies.get(page, ()))  # some are absolute already
-        included = [file.relative_to(app.srcdir) for file in noted if file.is_relative_to(app.srcdir)]
-        files = [Path(file).as_posix() for file in (env.doc2path(page, base=False), *included)]
+        texts = [Path(app.srcdir, file) for file in (env.doc2path(page), *env.dependencies.get(page, ()))]
+        files = [text.relative_to(app.srcdir).as_posix() for text in texts if text.is_relative_to(app.srcdir)]
         days = [commits[file] for file in files if file in commits]
         env.last_updated[page] = max(days, default=None)
     return [page for page, day in env.last_updated.items() if day != before.get(page)]

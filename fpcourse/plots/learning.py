@@ -69,8 +69,7 @@ def representations(points: Mapping[str, torch.Tensor], values: torch.Tensor, li
         for name, chosen, style in parts:
             x, y = inside[chosen].T.tolist()
             axes.plot(x, y, linestyle="none", markeredgewidth=0, label=name, **style)
-        _in_plane(axes, label, 1.04 * limit)
-        axes.set_xticks([-limit / 2, 0, limit / 2], [f"{-limit / 2:g}", "0", f"{limit / 2:g}"])
+        _in_plane(axes, label, limit)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=3, borderaxespad=0.2)
     panels[0].set_ylabel("second direction")
     return figure
@@ -79,7 +78,9 @@ def representations(points: Mapping[str, torch.Tensor], values: torch.Tensor, li
 def _in_plane(axes: Axes, title: str, limit: float) -> None:
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=0)
     axes.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
-    axes.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), yticks=[], xlabel="first direction")
+    edges = -1.04 * limit, 1.04 * limit
+    axes.set(title=title, xlim=edges, ylim=edges, yticks=[], xlabel="first direction")
+    axes.set_xticks([-limit / 2, 0, limit / 2], [f"{-limit / 2:g}", "0", f"{limit / 2:g}"])
 
 
 @in_style

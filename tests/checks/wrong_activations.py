@@ -60,7 +60,7 @@ def a_count_in_a_list(model, layer, batches):
 
 
 def zero_for_a_sample(model, layer, batches):
-    return (torch.cat(activations_of(model, layer, batches))[:, :4] == 0).all(1).nonzero().flatten().tolist()
+    return (torch.cat(activations_of(model, layer, batches)) == 0).all(1).nonzero().flatten().tolist()
 
 
 def not_flat(model, layer, batches):
@@ -274,6 +274,7 @@ WRONG = {
         (in_the_mode_at_hand, TRAIN_MODE, None),
         (a_mask, "From a mask, .nonzero()", None),
         (a_count, "which units, not how many", None),
+        (zero_for_a_sample, ".all(1) asks of each sample", None),
         (a_count_in_a_list, "asked are the indices of these units", None),
         (not_flat, ".flatten() comes before .tolist()", None),
         (eval_left_on, "eval() was left on", None),

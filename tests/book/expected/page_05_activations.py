@@ -245,7 +245,7 @@ def networks_by_epoch(training_X: torch.Tensor, training_y: torch.Tensor) -> lis
 
 
 @torch.no_grad()
-def stds(network: Trained, X: torch.Tensor) -> list[float]:
+def stds(network: Trained, X: torch.Tensor) -> list[Rounded]:
     return [Rounded(spreads(a)[0], 1) for a in (network.first(X), network.second(X))]
 
 

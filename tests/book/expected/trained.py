@@ -55,13 +55,13 @@ class Trained:
         """What leaves ``bn1``."""
         return self.norm("bn1", self.parts["layer1"](X), train)
 
-    def second(self, X: torch.Tensor, train: bool = False, p: float = 0.3) -> torch.Tensor:
+    def second(self, X: torch.Tensor, train: bool = False) -> torch.Tensor:
         """What leaves the second ReLU."""
-        a1 = F.dropout(self.first(X, train).clamp(min=0), p, training=train)
+        a1 = F.dropout(self.first(X, train).clamp(min=0), 0.3, training=train)
         return self.norm("bn2", self.parts["layer2"](a1), train).clamp(min=0)
 
-    def __call__(self, X: torch.Tensor, train: bool, p: float = 0.3) -> torch.Tensor:
-        return self.parts["layer3"](self.second(X, train, p))
+    def __call__(self, X: torch.Tensor, train: bool) -> torch.Tensor:
+        return self.parts["layer3"](self.second(X, train))
 
 
 @cache
