@@ -2,17 +2,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test notebooks live lint bench offline
+.PHONY: book test test-exhaustive notebooks live lint bench offline
 
 book: .venv/installed
 	$(BIN)/jupyter-book build -n -W --keep-going .
 	@echo "The book is built. Open _build/html/index.html in a browser."
 
-test: book
+# The book is built by the first test that reads it.
+test: .venv/installed
+	$(BIN)/python tools/browser.py
 	$(BIN)/python -m pytest
 
+test-exhaustive: .venv/installed
+	$(BIN)/python tools/browser.py
+	$(BIN)/python -m pytest -m exhaustive
+
 notebooks: .venv/installed
-	$(BIN)/python tests/notebooks/refresh.py
+	$(BIN)/python tools/refresh.py
 
 live: .venv/installed
 	$(BIN)/jupyter lab book/00_start.ipynb

@@ -18,9 +18,10 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "book"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
-import built_book  # noqa: E402
+from browser import installed_browser  # noqa: E402
+from helpers import built_book  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "pages.md"
 LIGHTHOUSE = "lighthouse@12.8.2"
@@ -94,7 +95,7 @@ that a page loads.
 
 
 def main() -> None:
-    browser = built_book.installed_browser()
+    browser = installed_browser()
     if not browser or not shutil.which("npx") or not built_book.HTML.is_dir():
         sys.exit("Lighthouse was not run: it needs npx (Node), a Chromium or Chrome, and the built book (make book).")
     server = http.server.ThreadingHTTPServer(

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from models_for_tests import Run
+from helpers.models import Run
 from torch import nn
 
 from fpcourse.calls import COLUMNS, Call, Difference, Trace, labels_of

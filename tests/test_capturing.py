@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from models_for_tests import Output, Pair, Run, state_of, world
+from helpers.models import Output, Pair, Run, state_of, world
 from torch import nn
 
 from fpcourse.capturing import capture, get_intermediate_activations

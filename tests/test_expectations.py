@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from models_for_tests import Run, note_of
+from helpers.models import Run, note_of
 from torch import nn
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
+from helpers.models import Output, Pair
 from hypothesis import given
 from hypothesis import strategies as st
-from models_for_tests import Output, Pair
 from torch import nn
 
 from fpcourse.nested import bytes_of, map_tensors, shape_of, shapes_text, tensors_in

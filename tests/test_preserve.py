@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from helpers.models import state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_for_tests import state_of
 from torch import nn
 
 from fpcourse.models import ClinicalMLP

@@ -15,9 +15,9 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from helpers.models import Oracle, Output, Pair, Run, note_of, state_of, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_for_tests import Oracle, Output, Pair, Run, note_of, state_of, world
 from torch import nn
 
 from fpcourse.capturing import capture, get_intermediate_activations

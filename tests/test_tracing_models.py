@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from helpers.models import Oracle, Output, Pair, Run, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_for_tests import Oracle, Output, Pair, Run, state_of
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import pack_padded_sequence

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from built_book import HTML, ROOT, installed_browser, wait_until_ready
-from playwright.sync_api import Error, sync_playwright
+from browser import FLAGS, launch_options
+from filelock import FileLock
+from helpers.built_book import HTML, ROOT, wait_until_ready
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
+OFFLINE = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -27,33 +26,22 @@ NOT_AS_A_READER = ["--disable-ipc-flooding-protection"]
 
 
 @pytest.fixture(scope="session")
-def html() -> Path:
-    """The folder of the built book, brought up to date first: in seconds when nothing has changed."""
-    build = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going", ROOT]
-    done = subprocess.run(build, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+def html(tmp_path_factory) -> Path:
+    """The folder of the built book, brought up to date by the first worker that asks for it."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with FileLock(shared / "book.lock"):
+        if not (shared / "book.built").exists():
+            build = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "-W", "--keep-going", ROOT]
+            done = subprocess.run(build, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+            (shared / "book.built").touch()
     return HTML
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """The Chromium or Chrome of this machine, on the path or where Chrome installs itself; else Playwright's own."""
-    found = installed_browser()
-    with sync_playwright() as playwright:
-        for options in ({"executable_path": found},) if found else ({"channel": "chrome"}, {}):
-            try:
-                browser = playwright.chromium.launch(args=FLAGS, ignore_default_args=NOT_AS_A_READER, **options)
-                break
-            except Error as error:
-                reason = error
-        else:
-            pytest.fail(
-                "no Chromium or Chrome found, and Playwright has none of its own; install one, for example with "
-                f"`{sys.executable} -m playwright install chromium`\n{reason}",
-                pytrace=False,
-            )
-        yield browser
-        browser.close()
+def browser_type_launch_args(playwright):
+    return {"args": [*FLAGS, *OFFLINE], "ignore_default_args": NOT_AS_A_READER, **launch_options(playwright)}
 
 
 @pytest.fixture(scope="session")
@@ -75,17 +63,15 @@ def cohort_rows():
 
 
 @pytest.fixture
-def page(browser, html):
+def page(new_context, html):
     """A page that records what it asked for and what went wrong."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
+    page = new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.requests, page.errors = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
     page.open_page = lambda path: _open(page, html, path)
-    yield page
-    context.close()
+    return page
 
 
 def _open(page, html: Path, path: str) -> None:

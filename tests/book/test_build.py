@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
+from helpers.small_books import build, lay_out, write_notebook
 from last_updated import last_commits
-from small_books import build, lay_out, write_notebook
 
 COUNTING = "import time; print('ran at', time.time_ns())"
 EXPLORABLE = """\

@@ -7,7 +7,7 @@ import math
 import expected
 import pytest
 import torch
-from built_book import pages, wait_until_ready
+from helpers.built_book import pages, wait_until_ready
 from playwright.sync_api import expect
 
 

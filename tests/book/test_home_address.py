@@ -13,9 +13,9 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from built_book import ROOT, violations
+from helpers.built_book import ROOT, violations
+from helpers.small_books import build, lay_out, write_notebook
 from IPython.core.inputtransformer2 import TransformerManager
-from small_books import build, lay_out, write_notebook
 
 HOME = "https://github.com/An-Owner/a.course"
 PAGES = "https://an-owner.github.io/a.course/"

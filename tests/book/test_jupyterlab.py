@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from built_book import ROOT
+from helpers.built_book import ROOT
 from playwright.sync_api import expect
 
 # A lab of its own: no home directory is read or written, and it asks nobody for news.

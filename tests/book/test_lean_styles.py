@@ -1,8 +1,8 @@
 """lean_styles: a rule stays if a page can use it, and the sheet of a build outlives a build that changes nothing."""
 
 import pytest
+from helpers.small_books import build, lay_out, write_notebook
 from lean_styles import parse, used
-from small_books import build, lay_out, write_notebook
 
 WORDS = {"card", "open", "note"}
 

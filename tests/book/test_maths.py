@@ -4,8 +4,9 @@ import importlib.util
 import re
 
 import pytest
-from built_book import HTML, ROOT, pages
-from test_guards import FORMULA, read
+from helpers.built_book import HTML, ROOT, pages
+from helpers.notebooks import read
+from helpers.prose import FORMULA
 
 spec = importlib.util.spec_from_file_location("static_maths", ROOT / "book" / "_ext" / "static_maths.py")
 static_maths = importlib.util.module_from_spec(spec)

@@ -9,7 +9,7 @@ import tomllib
 import zipfile
 
 import pytest
-from built_book import ROOT, wait_until_ready
+from helpers.built_book import ROOT, wait_until_ready
 from playwright.sync_api import expect
 
 NAME = f"the-forward-pass-{tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf8'))['project']['version']}"

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import expected
 import pytest
-from built_book import HTML, pages, wait_until_ready
+from helpers.built_book import HTML, pages, wait_until_ready
 from playwright.sync_api import expect
 
 # Links that a reader follows may lead out of the book; what a page loads may not.

@@ -8,10 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from built_book import ROOT, violations
+from helpers.built_book import NARROW, ROOT, SIZES, violations
+from helpers.small_books import build, lay_out
 from playwright.sync_api import expect
-from small_books import build, lay_out
-from test_shell import NARROW, SIZES
 
 PAGE = "book/10_practice.html"
 INTERVIEW = ROOT / "book" / "interview"

@@ -5,9 +5,8 @@ import re
 
 import nbformat
 import pytest
-from built_book import pages, violations
-from small_books import build, lay_out
-from test_shell import SIZES
+from helpers.built_book import SIZES, pages, violations
+from helpers.small_books import build, lay_out
 
 KEY = "fpcourse.progress"
 TOC = """\

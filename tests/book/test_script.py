@@ -1,7 +1,7 @@
 """explorables.js on a page of two explorables, without a build: what they owe to one another and to the reader."""
 
 import pytest
-from built_book import wait_until_ready
+from helpers.built_book import wait_until_ready
 
 from fpcourse.controls import Explorable, Try
 from fpcourse.explorable_page import page_html

@@ -6,10 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from built_book import HTML, pages, violations, wait_until_ready
+from helpers.built_book import HTML, NARROW, SIZES, pages, violations, wait_until_ready
 
-SIZES = {1280: 900, 390: 844}
-NARROW = 320
 ALL = [*pages(), "search.html", "genindex.html"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from built_book import HTML, ROOT, pages
+from helpers.built_book import HTML, ROOT, pages
 
 PAGE = "book/reference/status.html"
 

@@ -1,6 +1,6 @@
 """The teachers' page: its link into a figure opens the figure in the state that the page names."""
 
-from built_book import wait_until_ready
+from helpers.built_book import wait_until_ready
 
 PAGE = "book/reference/teaching.html"
 

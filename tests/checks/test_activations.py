@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from odd_answers import ODD, verdict_on
-from wrong_activations import activations_of, zero_throughout
+from helpers.odd_answers import ODD, verdict_on
+from helpers.wrong.activations import activations_of, zero_throughout
 
 NAMES = ["dead_units", "streaming_hook", "keeping_gain"]
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from odd_answers import ODD, verdict_on
+from helpers.odd_answers import ODD, verdict_on
 from torch import nn
 from torch.nn import functional as F
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from odd_answers import ODD, verdict_on
+from helpers.odd_answers import ODD, verdict_on
 from torch import nn
 
 from fpcourse.checks import check

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import wrong_interview as given
+from helpers.wrong import interview as given
 from torch import nn
 
 from fpcourse.checks import check

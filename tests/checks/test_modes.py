@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from odd_answers import ODD, verdict_on
-from wrong_modes import batchnorm, moments
+from helpers.odd_answers import ODD, verdict_on
+from helpers.wrong.modes import batchnorm, moments
 
 NAMES = ["predict_risk", "batch_norm", "dropout_moments"]
 

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
+from helpers.wrong.tracing import _numbered, _recorded, _zeros
 from torch import nn
 from torch.nn.modules import module as torch_module
-from wrong_tracing import _numbered, _recorded, _zeros
 
 from fpcourse import trace, unchanged
 from fpcourse.checks import check

@@ -1,7 +1,7 @@
 """Every exercise meets at least four wrong answers that people give; each fails with its own message.
 
-A module ``wrong_<chapter>`` holds them: ``WRONG``, for each exercise a list of (function, what its message says, number
-of the misconception or None).
+A module ``helpers.wrong.<chapter>`` holds them: ``WRONG``, for each exercise a list of (function, what its message
+says, number of the misconception or None).
 """
 
 import re
@@ -13,7 +13,8 @@ import pytest
 from fpcourse.checks import check
 from fpcourse.checks.exercises import CHAPTERS, checkers
 
-WRONG = {name: answers for chapter in CHAPTERS for name, answers in import_module(f"wrong_{chapter}").WRONG.items()}
+MODULES = [import_module(f"helpers.wrong.{chapter}") for chapter in CHAPTERS]
+WRONG = {name: answers for module in MODULES for name, answers in module.WRONG.items()}
 CASES = [
     pytest.param(name, *answer, id=f"{name}-{answer[0].__name__}")
     for name, answers in WRONG.items()

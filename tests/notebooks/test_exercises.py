@@ -4,8 +4,8 @@ import ast
 import re
 
 import pytest
+from helpers.notebooks import read, texts_of_outputs
 from refresh import NOTEBOOKS
-from test_guards import read, texts_of_outputs
 
 from fpcourse.checks import check
 from fpcourse.checks.exercises import checkers

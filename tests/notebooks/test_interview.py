@@ -6,8 +6,8 @@ import re
 
 import nbformat
 import pytest
+from helpers.notebooks import read, sections
 from refresh import ROOT
-from test_guards import read, sections
 
 from fpcourse.checks.interview import SENTENCES
 

@@ -5,24 +5,15 @@ from collections import Counter
 from html import unescape
 
 import pytest
-from refresh import NOTEBOOKS, ROOT
-from test_guards import code_cells, computed_numbers, digits, numbers, plain_prose, read, texts_of_outputs
+from helpers.misconceptions import ENTRIES, PAGE, TITLE
+from helpers.notebooks import code_cells, read, texts_of_outputs
+from helpers.prose import computed_numbers, digits, numbers, plain_prose
+from refresh import NOTEBOOKS
 
-PAGE = ROOT / "book" / "reference" / "misconceptions.md"
-TITLE = re.compile(r'### (\d+)\. ("[^"]+")\n')
 SETTLED = re.compile(r"Settled by \[this run]\(\.\./(\w+)\.ipynb#([\w-]+)\), in \[chapter (\d)]\(\.\./(\w+)\.ipynb\)\.")
 # A code span that is a name, or a call with plain arguments: view, w.grad, nn.Linear, requires_grad_(False).
 NAME = re.compile(r"(?!(True|False|None)$)\.?[A-Za-z]\w*(\.\w+)*(\([\w, ]*\))?")
 CELLS = {path.stem: {cell.id: cell for cell in code_cells(read(path))} for path in NOTEBOOKS}
-
-
-def entries(text: str) -> dict[str, str]:
-    """The entries of the page: under each heading its paragraphs."""
-    parts = re.split(r"(?m)^(?=#)", text)
-    return {part.split("\n", 1)[0] + "\n": part.split("\n", 1)[1] for part in parts if part.startswith("### ")}
-
-
-ENTRIES = entries(PAGE.read_text(encoding="utf8"))
 
 
 def one_line(text: str) -> str:

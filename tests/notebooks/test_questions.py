@@ -3,10 +3,10 @@
 import re
 
 import pytest
+from helpers.misconceptions import ENTRIES
+from helpers.notebooks import read
+from helpers.questions import BOOK, NOTEBOOKS, PAGES, Question, faults, in_page, questions
 from mdit_py_plugins.anchors.index import slugify
-from questions import BOOK, NOTEBOOKS, PAGES, Question, faults, in_page, questions
-from test_guards import read
-from test_misconceptions import ENTRIES
 
 QUESTIONS = questions()
 # The chapters whose questions are written: each has its five at the end and three predictions or more.

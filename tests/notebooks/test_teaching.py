@@ -4,10 +4,10 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from helpers.misconceptions import ENTRIES, TITLE
+from helpers.notebooks import read, sections
 from mdit_py_plugins.anchors.index import slugify
 from refresh import NOTEBOOKS, ROOT
-from test_guards import read, sections
-from test_misconceptions import ENTRIES, TITLE
 
 PAGE = ROOT / "book" / "reference" / "teaching.md"
 TEXT = PAGE.read_text(encoding="utf8")

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from figures_for_tests import colour, of_kind
+from helpers.figures import colour, of_kind
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 

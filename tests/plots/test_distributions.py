@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from figures_for_tests import colour, of_kind
+from helpers.figures import colour, of_kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle, StepPatch

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from figures_for_tests import STEPS, colour, of_kind
+from helpers.figures import STEPS, colour, of_kind
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from figures_for_tests import graph_of, of_kind, text_boxes
+from helpers.figures import graph_of, of_kind, text_boxes
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 from torch import nn

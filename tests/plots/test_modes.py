@@ -1,7 +1,7 @@
 """plots.modes: dots stand at their values, lamps are lit where the effect is there."""
 
 import pytest
-from figures_for_tests import EFFECTS, texts_by_row
+from helpers.figures import EFFECTS, texts_by_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from figures_for_tests import LINE, SQUARE, STEP, colour, of_kind
+from helpers.figures import LINE, SQUARE, STEP, colour, of_kind
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from figures_for_tests import CALLS, LABELS, LONG_ROWS, MODEL, PARAMETERS, SHAPES, colour, of_kind, texts_by_row
+from helpers.figures import CALLS, LABELS, LONG_ROWS, MODEL, PARAMETERS, SHAPES, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 import torch
-from figures_for_tests import (
+from helpers.figures import (
     FIGURES,
     MODEL,
     every_figure,

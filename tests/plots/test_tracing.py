@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from figures_for_tests import CALLS, CHANGES, GAUGES, LABELS, MODEL, colour, of_kind, texts_by_row
+from helpers.figures import CALLS, CHANGES, GAUGES, LABELS, MODEL, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn

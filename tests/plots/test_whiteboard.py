@@ -1,7 +1,7 @@
 """plots.whiteboard: rows from top to bottom, nodes beside their tensors, arrows down on the left, up on the right."""
 
 import pytest
-from figures_for_tests import BOARD, colour, of_kind, texts_by_row
+from helpers.figures import BOARD, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 

@@ -1,4 +1,4 @@
-"""Run every notebook in place and normalise it: python tests/notebooks/refresh.py [NOTEBOOK ...]."""
+"""Run every notebook in place and normalise it: python tools/refresh.py [NOTEBOOK ...]."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 

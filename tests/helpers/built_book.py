@@ -1,6 +1,5 @@
-"""Where the built book is, which pages it has, what to read it with, and when a page is ready."""
+"""Where the built book is, which pages it has, and when a page is ready."""
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -8,7 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+SIZES = {1280: 900, 390: 844}  # windows of a laptop and of a phone
+NARROW = 320  # at which WCAG asks for text that needs no scrolling to the side
 
 
 def pages() -> list[str]:
@@ -16,11 +16,6 @@ def pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     return [f"{file}.html" for file in files]
-
-
-def installed_browser() -> str | None:
-    """The Chromium or Chrome on this machine's path."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def wait_until_ready(page) -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import nbformat
-from built_book import ROOT
+
+from helpers.built_book import ROOT
 
 
 def lay_out(book: Path, toc: str = "format: jb-book\nroot: book/page\n") -> Path:

@@ -1,0 +1,1 @@
+"""Wrong answers that people give to the exercises, a module a chapter."""
