@@ -6,6 +6,7 @@ left to MyST-NB, which runs it once more and says where it failed.
 """
 
 import hashlib
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +34,8 @@ def fingerprint(*folders: str, without: set[str]) -> str:
 
 
 def choose_cache(app, config):
+    # As many threads as cores: more of them wait for each other, and cost several times the work.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = Path(app.doctreedir).with_name(".notebook_runs")
     config.nb_execution_cache_path = str(folder / fingerprint(*IMPORTED, without={".pyc", ".css"}))
     for outdated in set(map(str, folder.glob("*"))) - {config.nb_execution_cache_path}:
