@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fpcourse.cohort import FEATURES, Cohort, patients
@@ -212,7 +212,6 @@ def test_earlier_inpatient_stays_lead_the_risk(many):
     assert 0.07 < many.risk[none].mean() < 0.10 < 0.17 < many.risk[three].mean() < 0.25
 
 
-@settings(max_examples=40)
 @given(n=st.integers(1, 300), more=st.integers(1, 5000), seed=st.integers(0, 2**32 - 1))
 def test_a_larger_cohort_begins_with_the_smaller(n, more, seed):
     small, large = patients(n, seed), patients(n + more, seed)

@@ -5,9 +5,6 @@ import gzip
 import itertools
 import json
 import re
-import subprocess
-import sys
-import time
 
 import ipywidgets
 import pytest
@@ -149,24 +146,6 @@ def test_pieces_are_shared_and_the_bytes_carry_no_date(soup):
     assert len(packed["pieces"]) < sum(map(len, packed["frames"])) / 3
 
 
-BUILD = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from fpcourse import explorable_page
-from test_explorable_page import checked
-sys.stdout.buffer.write(explorable_page.page_html(checked(), "explore-wave").encode())
-"""
-
-
-def test_fresh_processes_build_the_same_bytes(markup):
-    command = [sys.executable, "-c", BUILD, __file__.rpartition("/")[0]]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-    pages = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert pages[0] == pages[1] == markup.encode()
-
-
 def test_45_frames_of_four_histograms_stay_light():
     def four(batch_size, width, p):
         model = ClinicalMLP(hidden=(width, width // 2), p=p)
@@ -182,12 +161,9 @@ def test_45_frames_of_four_histograms_stay_light():
         None,
         (),
     )
-    began = time.process_time()
     page = explorable_page.page_html(explorable, "explore-four")
-    seconds = time.process_time() - began
     assert len(set(unpack(BeautifulSoup(page, "html.parser"))[0])) == 45
     assert len(gzip.compress(page.encode())) <= 70 * 1024
-    assert seconds < 15
 
 
 # What the page holds before, and without, the script

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -32,7 +32,6 @@ def flags(model):
 # --- in_mode
 
 
-@settings(max_examples=30)
 @given(
     training=st.lists(st.booleans(), min_size=8, max_size=8),
     mode=st.sampled_from(["train", "eval"]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.models import state_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -277,7 +277,6 @@ leaf = st.builds(lambda make: make(), st.sampled_from([
 nested = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3).map(lambda m: nn.Sequential(*m)))
 
 
-@settings(max_examples=40)
 @given(nested, st.data())
 def test_random_models(model, data):
     modules = list(model.modules())

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.models import Oracle, Output, Pair, Run, note_of, state_of, world
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -57,7 +57,6 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=40)
 @given(nested, st.integers(2, 5), st.booleans(), st.data())
 def test_random_models_agree_with_plain_hooks(model, batch, training, data):
     model.train(training)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from helpers.models import Oracle, Output, Pair, Run, state_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
@@ -905,7 +905,6 @@ def random_models(draw, error):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-@settings(max_examples=60)
 @given(st.data())
 def test_random_models_are_traced_as_by_plain_hooks(error, data):
     model, x = data.draw(random_models(error)), torch.randn(data.draw(st.integers(1, 3)), 4)

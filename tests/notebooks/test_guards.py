@@ -28,10 +28,6 @@ def notebook(request):
     return read(request.param)
 
 
-def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 2
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_notebook_is_normalised(path):
     assert path.read_text(encoding="utf8") == text_of(normalised(read(path)))
@@ -177,9 +173,9 @@ def test_a_formula_counts_with_its_numbers_and_words():
     assert re.findall(r"[A-Za-z]+", block) == ["odd", "if", "So"]
 
 
-@pytest.mark.parametrize("word", ["simply", "just", "obviously", "best", "the only", "no other", "TODO", "FIXME"])
-def test_no_word_that_a_reader_trips_over(notebook, word):
-    assert not re.search(rf"\b{word}\b", plain_prose(on_the_way(notebook)), flags=re.I)
+def test_no_word_that_a_reader_trips_over(notebook):
+    words = "simply|just|obviously|best|the only|no other|TODO|FIXME"
+    assert re.findall(rf"\b(?:{words})\b", plain_prose(on_the_way(notebook)), flags=re.I) == []
 
 
 def test_a_broken_notebook_is_noticed():
@@ -237,25 +233,3 @@ def test_a_false_option_needs_no_run_and_the_right_one_does(title):
             test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, **broken))
     with pytest.raises(AssertionError):
         test_every_number_in_the_prose_stands_in_a_run_beside_it(asking("Another section"))
-
-
-def test_feedback_and_the_five_questions_are_not_on_the_main_path():
-    long = "word " * 1500
-    test_main_path_is_short(asking(more=long))
-    test_main_path_is_short(asking(FIVE_QUESTIONS, more=long))
-    for broken in (asking(), asking(FIVE_QUESTIONS)):
-        broken.cells[0].source += long
-        with pytest.raises(AssertionError):
-            test_main_path_is_short(broken)
-    answered = asking(more=long)  # any other fold counts, as it always did
-    answered.cells[-1].source = answered.cells[-1].source.replace("**Predict first.**", "**Predict.**")
-    with pytest.raises(AssertionError):
-        test_main_path_is_short(answered)
-    assert re.findall("[a-z]+", main_path(asking(FIVE_QUESTIONS))) == ["wo", "words"]
-
-
-@pytest.mark.parametrize("title", ["A", FIVE_QUESTIONS])
-def test_a_reader_does_not_trip_in_feedback_either(title):
-    test_no_word_that_a_reader_trips_over(asking(title), "simply")
-    with pytest.raises(AssertionError):
-        test_no_word_that_a_reader_trips_over(asking(title, more="simply"), "simply")
