@@ -40,6 +40,7 @@ def test_it_leaves_the_random_state_and_the_threads(number):
     assert torch.equal(before, torch.get_rng_state()) and torch.get_num_threads() == threads
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("context", ["no_grad", "inference_mode"])
 def test_it_trains_under_a_readers_no_grad_too(context):
     code = f"import torch; from fpcourse.clinic import case\nwith torch.{context}(): [case(n) for n in (1, 3, 4)]"
