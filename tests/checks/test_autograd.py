@@ -29,7 +29,7 @@ def a_product_for_relu(value, Value):
     ("name", "function"), [(NAMES[0], a_set_of_leaves), (NAMES[1], a_product_for_relu), (NAMES[2], _kept)]
 )
 def test_another_way_is_as_good(name, function):
-    assert [verdict_on(function, name).state for _ in range(5)] == ["passed"] * 5
+    assert [verdict_on(function, name).state for _ in range(2)] == ["passed"] * 2
 
 
 def made_from_itself(value, Value):

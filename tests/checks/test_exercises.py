@@ -153,11 +153,10 @@ def test_an_answer_that_its_checker_does_not_foresee_becomes_the_verdict():
     def length(attempt):
         attempt.require(len(attempt([1, 2])) == 2, "another length", "2")
 
-    assert verdict_on(lambda numbers: 3, "length") == Verdict(
-        "length",
-        "not yet",
+    found = verdict_on(lambda numbers: 3, "length")
+    assert found.state == "not yet" and found.message.startswith(
         "Tried length([1, 2]). Came out: 3. Expected: an answer of the form that the task asks for. "
-        "Comparing it raised TypeError: object of type 'int' has no len().",
+        "Comparing it raised TypeError: object of type 'int' has no len()."
     )
 
     @exercise(then="")

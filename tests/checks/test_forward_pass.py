@@ -46,7 +46,7 @@ def test_an_answer_to_the_first_inputs_alone_is_refused(name):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_another_way_to_the_right_answer_passes_every_time(name):
-    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(20)} == {"passed"}
+    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(5)} == {"passed"}
 
 
 def one_relu_for_all(features, first, second, third):

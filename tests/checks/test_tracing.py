@@ -45,7 +45,7 @@ def of_a_copy(model, X):
     [(NAMES[0], labelled), (NAMES[0], with_lists_and_sizes), (NAMES[1], zeroed_in_place), (NAMES[2], of_a_copy)],
 )
 def test_another_way_is_as_good(name, function):
-    assert [verdict_on(function, name).state for _ in range(5)] == ["passed"] * 5
+    assert [verdict_on(function, name).state for _ in range(2)] == ["passed"] * 2
 
 
 def leaves_a_hook_on_all_modules(model, names, X):

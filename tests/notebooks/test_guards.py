@@ -23,7 +23,7 @@ def shows_something(source: str) -> bool:
     return bool(called & {"print", "show", "explore"}) or isinstance(tree.body[-1], ast.Expr)
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=IDS)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=IDS)
 def notebook(request):
     return read(request.param)
 
