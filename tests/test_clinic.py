@@ -41,9 +41,9 @@ def test_it_leaves_the_random_state_and_the_threads(number):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("context", ["no_grad", "inference_mode"])
-def test_it_trains_under_a_readers_no_grad_too(context):
-    code = f"import torch; from fpcourse.clinic import case\nwith torch.{context}(): [case(n) for n in (1, 3, 4)]"
+@pytest.mark.parametrize("grad_mode", ["no_grad", "inference_mode"])
+def test_it_trains_under_a_readers_no_grad_too(grad_mode):
+    code = f"import torch; from fpcourse.clinic import case\nwith torch.{grad_mode}(): [case(n) for n in (1, 3, 4)]"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 

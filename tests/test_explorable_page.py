@@ -146,6 +146,7 @@ def test_pieces_are_shared_and_the_bytes_carry_no_date(soup):
     assert len(packed["pieces"]) < sum(map(len, packed["frames"])) / 3
 
 
+@pytest.mark.exhaustive
 def test_45_frames_of_four_histograms_stay_light():
     def four(batch_size, width, p):
         model = ClinicalMLP(hidden=(width, width // 2), p=p)

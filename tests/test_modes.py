@@ -190,10 +190,10 @@ def test_model_and_random_state_are_afterwards_what_they_were(clinical):
     assert mode_report(model, X, repeats=3) == report
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_the_readers_own_context_does_not_matter(clinical, context):
+@pytest.mark.parametrize("grad_mode", [torch.no_grad, torch.inference_mode])
+def test_the_readers_own_context_does_not_matter(clinical, grad_mode):
     report = mode_report(*clinical, repeats=2)
-    with context():
+    with grad_mode():
         assert mode_report(*clinical, repeats=2) == report
         assert not torch.is_grad_enabled()
 

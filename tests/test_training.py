@@ -150,9 +150,9 @@ def test_batches_of_one_are_refused(small):
         train(*small, batch_size=1)
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_it_trains_where_the_reader_records_nothing(small, context):
-    with context():
+@pytest.mark.parametrize("grad_mode", [torch.no_grad, torch.inference_mode])
+def test_it_trains_where_the_reader_records_nothing(small, grad_mode):
+    with grad_mode():
         found = train(*small, epochs=1)
         assert not torch.is_grad_enabled()
     recorded = train(*small, epochs=1)
