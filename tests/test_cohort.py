@@ -219,11 +219,6 @@ def test_a_larger_cohort_begins_with_the_smaller(n, more, seed):
         assert torch.equal(getattr(small, key), getattr(large, key)[:n])
 
 
-def test_patient_0_does_not_depend_on_n():
-    assert torch.equal(patients(1, 5).X[0], patients(512, 5).X[0])
-    assert torch.equal(patients(1, 5).risk[0], patients(100_000, 5).risk[0])
-
-
 def test_patient_0_is_the_same_everywhere():
     cohort = patients()
     assert dict(zip(cohort.features, cohort.raw[0].int().tolist(), strict=True)) == PATIENT_0
@@ -273,11 +268,6 @@ def test_repr_counts_the_patients_and_the_readmitted():
     cohort = patients(512)
     assert repr(cohort) == f"Cohort(512 made-up patients, 20 features, {cohort.y.sum() / 5.12:.1f} % readmitted)"
     assert repr(patients(1)).startswith("Cohort(1 made-up patient, 20 features, ")
-
-
-def test_the_class_says_what_is_real():
-    words = " ".join(Cohort.__doc__.split())
-    assert "Patients: made up by ``patients``, or real ones read by ``load``. Nothing medical follows" in words
 
 
 def test_the_table_describes_the_sample():
