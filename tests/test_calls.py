@@ -291,21 +291,3 @@ def test_a_call_that_one_of_them_lacks():
     assert ("extra", "call", None, "Dropout") in differences_of(evaluated, train)
     assert ("extra", "call", "Dropout", "-") in train.compare(evaluated).table().rows
     assert ("last", "training", True, False) in differences_of(train, evaluated)  # still matched
-
-
-def test_two_models_differ_in_what_was_changed():
-    x = torch.ones(1, 4)
-    one = trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), x)
-    other = nn.Sequential(nn.Linear(4, 4, bias=False).half(), nn.Tanh())
-    other[0].weight.requires_grad_(False)
-    assert differences_of(one, trace(other, x.half())) == [
-        ("Sequential", "output_dtypes", ("float32",), ("float16",)),
-        ("Sequential", "output_bytes", 16, 8),
-        ("0", "output_dtypes", ("float32",), ("float16",)),
-        ("0", "output_bytes", 16, 8),
-        ("0", "parameters", 20, 16),
-        ("0", "trainable_parameters", 20, 0),
-        ("1", "type", "ReLU", "Tanh"),
-        ("1", "output_dtypes", ("float32",), ("float16",)),
-        ("1", "output_bytes", 16, 8),
-    ]

@@ -177,41 +177,6 @@ def test_controls_are_hidden_until_the_script_runs(soup):
     assert not soup.figure.has_attr("hidden")
 
 
-def test_controls_have_labels_and_say_their_values(soup):
-    (slider,) = soup.find_all("input", type="range")
-    assert (slider["name"], slider["min"], slider["max"], slider["step"], slider["value"]) == (
-        "n",
-        "0",
-        "2",
-        "1",
-        "1",
-    )
-    assert slider["aria-valuetext"] == "2"
-    label = soup.find("label", attrs={"for": slider["id"]})
-    assert label.string == 'number "n" <i>'
-    output = slider.find_next_sibling()
-    assert output.name == "output" and output["for"] == [slider["id"]] and output.string == "2"
-    fieldsets = soup.find_all("fieldset")
-    assert [(box["data-name"], box.legend.string) for box in fieldsets] == [("kind", "kind"), ("on", "on")]
-    for box, texts, start in zip(fieldsets, (["sin <i> & 'cos'", "<tan>"], ["no", "yes"]), (0, 1), strict=True):
-        radios = box.find_all("input", type="radio")
-        assert [radio.parent.name for radio in radios] == ["label", "label"]
-        assert [radio.parent.get_text() for radio in radios] == texts
-        assert [radio["value"] for radio in radios] == ["0", "1"]
-        assert [radio.has_attr("checked") for radio in radios] == [at == start for at in range(2)]
-        assert {radio["name"] for radio in radios} == {f"explore-wave-{box['data-name']}"}
-
-
-def test_buttons(soup):
-    def buttons(soup):
-        return [button["data-do"] for button in soup.find(class_="fp-buttons").find_all("button", type="button")]
-
-    assert buttons(soup) == ["back", "forward", "play", "copy", "reset"]
-    still = explorable_page.page_html(checked(controls={**CONTROLS, "n": [1, 2]}, play=None, tries=()), "e")
-    assert buttons(BeautifulSoup(still, "html.parser")) == ["copy", "reset"]
-    assert soup.find(class_="fp-buttons").find(role="status") is not None
-
-
 def test_a_try_can_be_read_without_the_script(soup):
     first, second = soup.find_all(class_="fp-try")
     paragraph = first.find("p")

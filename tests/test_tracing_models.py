@@ -1,7 +1,7 @@
 """tracing of every kind of model: against plain hooks and calls listed by hand; none of them is changed."""
 
 import copy
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
-from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
@@ -99,27 +98,6 @@ def test_keyword_only_calls():
         ("linear", ((5, 3),), ((5, 2),)),
         ("norm", ((5, 2),), ((5, 2),)),
     ]
-
-
-def test_keyword_arguments_follow_the_positional_ones():
-    model = Run(lambda self, x, **named: self.inner(x, b=named["mask"], a=x[0]), inner=Run(lambda self, x, b, a: b))
-    result = traced_as_by_plain_hooks(model, torch.ones(2, 3), mask=torch.ones(7), unused=None)
-    assert shapes_of(result.calls) == [
-        ("Run", ((2, 3), (7,)), ((7,),)),
-        ("inner", ((2, 3), (7,), (3,)), ((7,),)),
-    ]
-
-
-def test_a_leaf_counts_no_weights_that_another_call_has_counted():
-    table = nn.Embedding(5, 3)
-    model = Run(
-        lambda self, x: self.head(self.table(x)),
-        table=table,
-        head=Run(lambda self, x: x @ self.table.weight.T + self.spare.weight.sum(), table=table, spare=nn.Linear(2, 2)),
-    )
-    result = traced(model, torch.tensor([1, 2]))
-    assert [(call.label, call.parameters) for call in result] == [("table", 15), ("head", 2 * 2 + 2)]
-    assert result.parameters == 15 + 6
 
 
 def test_functional_operations_are_no_calls():
@@ -229,21 +207,7 @@ def test_recurrent_layers_with_the_batch_first():
     assert result[1].parameters == 2 * 3 * 5 * (4 + 5 + 2) + 2 * 3 * 5 * (10 + 5 + 2)
 
 
-def test_a_packed_sequence():
-    padded = torch.randn(3, 5, 2)
-    model = nn.LSTM(2, 4, batch_first=True)
-    in_order = pack_padded_sequence(padded, torch.tensor([5, 3, 1]), batch_first=True)
-    # 9 steps of 2 numbers and the batch size of each of the 5 steps; two states of (1, 3, 4).
-    (call,) = traced(model, in_order)
-    assert call.input_shapes == ((9, 2), (5,)) and call.output_shapes == ((9, 4), (5,), (1, 3, 4), (1, 3, 4))
-    assert call.output_dtypes == ("float32", "int64", "float32", "float32")
-    assert call.output_bytes == 9 * 4 * 4 + 5 * 8 + 2 * 12 * 4
-    mixed = pack_padded_sequence(padded, torch.tensor([1, 5, 3]), batch_first=True, enforce_sorted=False)
-    (call,) = traced(model, mixed)
-    assert call.input_shapes == ((9, 2), (5,), (3,), (3,))  # and the order, there and back
-
-
-# Parametrised, quantised, compiled and scripted modules
+# Parametrised and compiled modules
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -393,49 +357,7 @@ def test_a_transformer_encoder_in_eval_mode_shows_all_its_calls(mask, fast):
     assert [call.output_shapes[0] for call in result] == [(2, 3, n) for n in (8, 8, 8, 16, 16, 8, 8, 8)] * 2
 
 
-def test_the_fused_path_is_used_again_after_a_trace():
-    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 1).eval()
-    x, seen = torch.randn(2, 3, 8), []
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            seen.append(str(func))
-            return func(*args, **(kwargs or {}))
-
-    def fused():
-        seen.clear()
-        with torch.no_grad(), Watch():
-            model(x)
-        return "aten._transformer_encoder_layer_fwd.default" in seen
-
-    assert fused()
-    traced(model, x)
-    assert fused()
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_whole_transformer(training):
-    model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True).train(training)
-    twin, source, target = copy.deepcopy(model), torch.randn(2, 5, 8), torch.randn(2, 3, 8)
-    result = traced(model, source, target)
-    assert without_counts(result.calls) == without_counts(Oracle(twin, source, target).calls)
-    attention = {call.name: call.input_shapes for call in result if call.type == "MultiheadAttention"}
-    assert attention == {
-        "encoder.layers.0.self_attn": ((2, 5, 8),) * 3,
-        "decoder.layers.0.self_attn": ((2, 3, 8),) * 3,
-        "decoder.layers.0.multihead_attn": ((2, 3, 8), (2, 5, 8), (2, 5, 8)),
-    }
-    assert sum(call.parameters for call in result) == result.parameters == sum(p.numel() for p in model.parameters())
-
-
-@pytest.mark.parametrize(("weights", "shapes"), [(True, ((2, 3, 8), (2, 3, 3))), (False, ((2, 3, 8),))])
-def test_attention_alone(weights, shapes):
-    x = torch.randn(2, 3, 8)
-    (call,) = traced(nn.MultiheadAttention(8, 2, batch_first=True), x, x, x, need_weights=weights)
-    assert call.input_shapes == ((2, 3, 8),) * 3 and call.output_shapes == shapes and call.parameters == 288
-
-
-# Wrappers, lazy modules, other devices and layouts
+# Lazy modules and other devices
 
 
 def test_lazy_modules_are_traced_on_copies_and_stay_lazy():
@@ -581,22 +503,6 @@ def test_a_graph_with_a_checkpoint_runs_backward_after_the_trace(reentrant):
         assert torch.equal(mine.grad, theirs.grad)
     for mine, theirs in zip(model.buffers(), twin.buffers(), strict=True):
         assert torch.equal(mine, theirs)
-
-
-@pytest.mark.parametrize("reentrant", [True, False])
-def test_what_a_checkpoint_computes_again_is_seen(reentrant):
-    def forward(self, x):
-        loss = self.model(x).sum()
-        return torch.autograd.grad(loss, x) if not reentrant else loss.backward()
-
-    def model():
-        torch.manual_seed(0)
-        return Run(forward, model=Checkpointed(reentrant))
-
-    x = torch.randn(5, 3, requires_grad=True)
-    result, oracle = trace(model(), x), Oracle(model(), x)
-    assert oracle.error is None and result.calls == oracle.calls
-    assert Counter(call.name for call in result)["model.block.0"] == 2
 
 
 def test_the_clinical_model_in_half_precision_and_under_autocast():
