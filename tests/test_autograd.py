@@ -2,12 +2,11 @@
 
 import dataclasses
 import gc
-import time
 import weakref
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -107,7 +106,6 @@ LAYERS = {
 }
 
 
-@settings(max_examples=60)
 @given(
     layers=st.lists(st.sampled_from(sorted(LAYERS)), min_size=1, max_size=6),
     frozen=st.sets(st.integers(0, 12)),
@@ -151,7 +149,6 @@ def test_equals_saved_tensors_hooks(layers, frozen, batch, width, training):
 # --- bytes of a storage
 
 
-@settings(max_examples=60)
 @given(slices=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=5))
 def test_a_storage_counts_the_bytes_that_its_saves_span_once(slices):
     data = torch.rand(12, 2)
@@ -205,9 +202,7 @@ def test_five_thousand_nodes():
     y = x = torch.ones(3, requires_grad=True)
     for _ in range(5000):
         y = y.tanh()
-    start = time.perf_counter()
     graph = autograd_graph(y)
-    assert time.perf_counter() - start < 2
     assert len(graph.nodes) == 5001
     assert graph.edges == tuple((i, i + 1) for i in range(5000))
     assert graph.saved_bytes == 5000 * x.nbytes

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -32,7 +32,6 @@ def flags(model):
 # --- in_mode
 
 
-@settings(max_examples=30)
 @given(
     training=st.lists(st.booleans(), min_size=8, max_size=8),
     mode=st.sampled_from(["train", "eval"]),
@@ -191,10 +190,10 @@ def test_model_and_random_state_are_afterwards_what_they_were(clinical):
     assert mode_report(model, X, repeats=3) == report
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_the_readers_own_context_does_not_matter(clinical, context):
+@pytest.mark.parametrize("grad_mode", [torch.no_grad, torch.inference_mode])
+def test_the_readers_own_context_does_not_matter(clinical, grad_mode):
     report = mode_report(*clinical, repeats=2)
-    with context():
+    with grad_mode():
         assert mode_report(*clinical, repeats=2) == report
         assert not torch.is_grad_enabled()
 

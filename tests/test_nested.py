@@ -154,33 +154,6 @@ def test_shapes_and_bytes(make, shape, size):
     assert bytes_of(tensor) == size
 
 
-@pytest.mark.filterwarnings("ignore:Sparse .* tensor support is in beta state")
-@pytest.mark.parametrize(
-    ("convert", "size"),
-    [
-        # 4 x 6 with three elements, or three blocks of 2 x 3: values of 4 bytes, indices of 8.
-        (lambda dense: dense.to_sparse_csr(), 3 * 4 + (4 + 1 + 3) * 8),
-        (lambda dense: dense.to_sparse_csc(), 3 * 4 + (6 + 1 + 3) * 8),
-        (lambda dense: dense.to_sparse_bsr((2, 3)), 2 * 6 * 4 + (2 + 1 + 2) * 8),
-        (lambda dense: dense.to_sparse_bsc((2, 3)), 2 * 6 * 4 + (2 + 1 + 2) * 8),
-    ],
-)
-def test_bytes_of_compressed_sparse_tensors(convert, size):
-    dense = torch.zeros(4, 6)
-    dense[0, 0] = dense[1, 2] = dense[3, 5] = 1
-    sparse = convert(dense)
-    assert shape_of(sparse) == (4, 6) and bytes_of(sparse) == size
-
-
-@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage")
-def test_nested_tensors_of_the_older_layout():
-    parts = [torch.ones(2, 5), torch.ones(3, 5)]
-    assert shape_of(torch.nested.nested_tensor(parts)) == (2, "*", 5)
-    assert bytes_of(torch.nested.nested_tensor(parts)) == 25 * 4
-    same_length = torch.nested.nested_tensor([torch.ones(2, 5), torch.ones(2, 5)])
-    assert shape_of(same_length) == (2, 2, 5)
-
-
 @pytest.mark.parametrize(
     ("shapes", "text"),
     [

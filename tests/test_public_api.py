@@ -41,21 +41,17 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not {"torch", "numpy", "matplotlib", "IPython", "ipywidgets"} & set(loaded)
 
 
-def test_what_measures_knows_nothing_of_drawing():
-    loaded = fresh(
+def test_what_measures_knows_nothing_of_drawing_and_a_checker_of_no_explorable():
+    printed = fresh(
         "import sys, importlib\n"
         f"for name in {WITHOUT_DRAWING!r}: importlib.import_module('fpcourse.' + name)\n"
-        "print(*sys.modules, sep='\\n')"
-    ).split()
-    assert "torch" in loaded
-    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.controls"} & set(loaded)
-
-
-def test_checking_an_exercise_needs_no_explorable():
-    loaded = fresh(
-        "import sys\nfrom fpcourse.checks.exercises import checkers\ncheckers()\nprint(*sys.modules, sep='\\n')"
-    ).split()
-    assert not {"IPython", "ipywidgets", "fpcourse.explorables"} & set(loaded)
+        "print(*sys.modules)\n"
+        "from fpcourse.checks.exercises import checkers\ncheckers()\nprint(*sys.modules)"
+    )
+    measuring, checking = (set(line.split()) for line in printed.splitlines())
+    assert "torch" in measuring
+    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.controls"} & measuring
+    assert not {"IPython", "ipywidgets", "fpcourse.explorables"} & checking
 
 
 def test_names_are_listed_once_and_unknown_ones_refused():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -42,7 +42,6 @@ def close(layer, other):
     )
 
 
-@settings(max_examples=25)
 @given(
     widths=st.lists(st.integers(1, 8), min_size=2, max_size=4),
     activation=st.sampled_from([nn.ReLU, nn.Tanh, nn.Sigmoid]),
@@ -73,7 +72,6 @@ def test_equals_plain_torch_on_stored_outputs(widths, activation, sizes, seed, s
             assert layer.saturated_fraction is None
 
 
-@settings(max_examples=25)
 @given(data=st.data(), sizes=st.lists(st.integers(1, 6), min_size=2, max_size=5))
 def test_neither_the_cut_into_batches_nor_their_order_matters(data, sizes):
     torch.manual_seed(0)

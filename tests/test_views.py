@@ -289,17 +289,6 @@ def test_coordinates_have_at_most_one_decimal():
                 assert re.fullmatch(r"-?\d+(\.[1-9])?", number), (element.tag, name, number)
 
 
-def test_bars_stand_where_they_were_drawn():
-    drawn = figure()
-    drawn.axes[0].bar([2.5, 7.3], [0.77, -0.41], width=1.5, color=palette.HIDDEN)
-    drawn.axes[0].set(xlim=(0, 10), ylim=(-1, 1))
-    bars = paths(svg(drawn, "p-"), palette.HIDDEN)
-    for points, centre, height in zip(bars, (2.5, 7.3), (0.77, -0.41), strict=True):
-        corners = [(centre - 0.75, 0), (centre + 0.75, 0), (centre + 0.75, height), (centre - 0.75, height)]
-        for (x, y), (here, there) in zip(points, corners, strict=True):
-            assert x == pytest.approx(page_x(here), abs=0.06) and y == pytest.approx(page_y(there), abs=0.06)
-
-
 @settings(max_examples=15)
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
 def test_a_line_goes_where_it_was_drawn(heights):

@@ -21,6 +21,7 @@ from fpcourse.preserve import keep_random_state
 LINES = 300_000  # far more than an exercise takes, and still less than a second
 CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "clinic")
 WRITE = "Write its body, then run this cell again."
+UNFORESEEN = "Comparing it raised"
 MISCONCEPTIONS = "reference/misconceptions"
 RETURNS = {"LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}  # what an empty function is made of
 _CHECKERS: dict[str, "Checker"] = {}
@@ -108,13 +109,19 @@ def check(attempt: Callable) -> Verdict:
     put_random_state_back, grad_enabled = keep_random_state(), torch.is_grad_enabled()
     torch.seed()
     random.seed()  # the checkers draw from both
+    run = Attempt(name, attempt)
     try:
-        checker.run(Attempt(name, attempt))
+        checker.run(run)
         return Verdict(name, "passed", checker.then)
     except NotAttempted as not_attempted:
         return Verdict(name, "not attempted", str(not_attempted))
     except NotYet as not_yet:
         return Verdict(name, "not yet", str(not_yet), not_yet.misconception)
+    except Exception as error:  # the checker's own, over an answer of a form that it does not foresee
+        if not run.tried:
+            raise
+        said = run.in_words(run.result, "an answer of the form that the task asks for")
+        return Verdict(name, "not yet", f"{said} {UNFORESEEN} {_said(error)}")
     finally:
         torch.set_grad_enabled(grad_enabled)
         put_random_state_back()
@@ -150,14 +157,15 @@ class Attempt:
         self.name = name
         self.function = function
         self.tried = ""
+        self.result: Any = None  # of the last call
 
     def __call__(self, *args: Any, tried: str = "", **kwargs: Any) -> Any:
         with self.running(tried or self._described(args, kwargs)):
-            result = self.function(*args, **kwargs)
-        missing = _count_unfilled(result)
+            self.result = self.function(*args, **kwargs)
+        missing = _count_unfilled(self.result)
         if missing:
             raise NotAttempted(f"Replace each ... by your answer ({missing} to go), then run this cell again.")
-        return result
+        return self.result
 
     @contextmanager
     def running(self, tried: str) -> Iterator[None]:
@@ -194,8 +202,10 @@ class Attempt:
 
     def fail(self, came_out: Any, expected: Any, looks_like: str = "", misconception: int | None = None) -> NoReturn:
         """End the check: what was tried, what came out, what was expected, and what the answer looks like."""
-        message = f"Tried {self.tried}. Came out: {_shown(came_out)}. Expected: {_shown(expected)}."
-        raise NotYet(f"{message} {looks_like}".rstrip(), misconception)
+        raise NotYet(f"{self.in_words(came_out, expected)} {looks_like}".rstrip(), misconception)
+
+    def in_words(self, came_out: Any, expected: Any) -> str:
+        return f"Tried {self.tried}. Came out: {_shown(came_out)}. Expected: {_shown(expected)}."
 
     def require(
         self, holds: bool, came_out: Any, expected: Any, looks_like: str = "", misconception: int | None = None

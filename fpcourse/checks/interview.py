@@ -89,9 +89,10 @@ def _runs_of_sentences() -> dict[int, dict[str, bool]]:
         6: {"in train mode, before training": _standard(normed), "in eval mode": _standard(remembered)},
         7: {f"{(first == 0).float().mean():.0%} zeros, {dead:.0%} dead units": bool(dead > 0.25)},
         8: {"in eval mode": not changes(False), "in train mode": not changes(True)},
-        9: {"one patient among 64, then among 32": not same(out(plain, True)[0], out(plain, True, rows=32)[0])},
+        # Of 32 patients, as the logit of one can stay nearly the same by chance.
+        9: {"32 patients among 64, then alone": not same(out(plain, True)[:32], out(plain, True, rows=32))},
         10: {
-            f"in {mode} mode": torch.equal(out(model, mode == "train"), out(model, mode == "train", False))
+            f"in {mode} mode": same(out(model, mode == "train"), out(model, mode == "train", False))
             for mode in ("train", "eval")
         },
     }

@@ -1,10 +1,10 @@
-"""The clinic's checkers: right answers of other forms pass, odd ones and those of the page alone do not."""
+"""The clinic's checkers: right answers of other forms pass, those of the page alone do not."""
 
 import copy
 
 import pytest
 import torch
-from helpers.odd_answers import ODD, verdict_on
+from helpers.odd_answers import verdict_on
 from torch import nn
 from torch.nn import functional as F
 
@@ -105,23 +105,11 @@ def by_dictionary(model, X, names):
     ],
 )
 def test_a_right_answer_of_another_form_passes(name, function):
-    for _ in range(3):
-        assert verdict_on(function, name).state == "passed", verdict_on(function, name)
+    found = verdict_on(function, name)
+    assert found.state == "passed", found
 
 
 NAMES = ["awake_layers", "risk_once", "mean_loss", "dead_layer", "restored", "overwritten", "risk_by_name"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "odd", [*ODD.values(), "relu3", ["bn1"], True, nn.ReLU().eval()], ids=lambda odd: type(odd).__name__
-)
-def test_an_odd_answer_is_not_yet_and_breaks_nothing(name, odd):
-    def answer(*args):
-        return odd
-
-    found = verdict_on(answer, name)
-    assert found.state == "not yet" and found.message.startswith("Tried ") and "checks/" not in found.message
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,25 @@ def test_an_error_that_is_asked_for_is_handed_over():
     assert found.message == "Tried refuses(-1). Came out: no ValueError. Expected: a ValueError."
 
 
+def test_an_answer_that_its_checker_does_not_foresee_becomes_the_verdict():
+    @exercise(then="")
+    def length(attempt):
+        attempt.require(len(attempt([1, 2])) == 2, "another length", "2")
+
+    found = verdict_on(lambda numbers: 3, "length")
+    assert found.state == "not yet" and found.message.startswith(
+        "Tried length([1, 2]). Came out: 3. Expected: an answer of the form that the task asks for. "
+        "Comparing it raised TypeError: object of type 'int' has no len()."
+    )
+
+    @exercise(then="")
+    def broken(attempt):
+        raise KeyError("the checker's own")
+
+    with pytest.raises(KeyError, match="own"):
+        verdict_on(lambda numbers: 3, "broken")
+
+
 def test_what_is_no_exercise_is_refused():
     with pytest.raises(TypeError, match="without calling it"):
         check(3)

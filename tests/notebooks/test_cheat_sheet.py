@@ -70,9 +70,9 @@ def test_each_block_leads_to_its_chapter(title):
     assert links and all(said == target for said, target in links)
 
 
-@pytest.mark.parametrize("word", ["simply", "just", "obviously", "best", "only", "no other"])
-def test_no_word_that_a_reader_trips_over(word):
-    assert not re.search(rf"\b{word}\b", re.sub("`[^`]*`", "", PAGE.read_text(encoding="utf8")), flags=re.I)
+def test_no_word_that_a_reader_trips_over():
+    text = re.sub("`[^`]*`", "", PAGE.read_text(encoding="utf8"))
+    assert re.findall(r"\b(?:simply|just|obviously|best|only|no other)\b", text, flags=re.I) == []
 
 
 def test_the_layer_and_the_shapes_beside_it():

@@ -56,7 +56,7 @@ def test_a_histogram_by_hand():
     )
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3),
     st.sampled_from([0.5, 1.0, 3.0, 10.0]),

@@ -41,7 +41,7 @@ def test_no_zeros_no_words_about_them():
     assert gauge_of(axes)[1].get_width() == 0 and not axes.texts
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(st.integers(1, 7), st.integers(1, 4), st.sampled_from([0.5, 3.0]), st.integers(0, 99))
 def test_panels_equal_counting(count, columns, limit, seed):
     torch.manual_seed(seed)

@@ -29,7 +29,7 @@ def check_passes(axes, values, reference):
     assert axes.get_xlabel() == "pass" and axes.get_title(loc="left") == "probability; dashed: eval mode"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(*LIMITS), min_size=1, max_size=60))
 def test_a_dot_for_each_pass_and_a_line_for_eval_mode(values):
     (axes,) = plots.repeated_passes(values, reference=0.46, limits=LIMITS).axes
