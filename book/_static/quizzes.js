@@ -55,7 +55,7 @@
       const chosen = radios.findIndex((radio) => radio.checked) + 1;
       if (!chosen) return status.replaceChildren("Choose an option first, then check it.");
       change(({ answers }) => {
-        answers[id] = answer(id) ? { ...answers[id], last: chosen } : { first: chosen, last: chosen, right: chosen === right };
+        answers[id] = { first: chosen, right: chosen === right, ...answer(id), last: chosen };
       });
       show(chosen);
     });

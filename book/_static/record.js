@@ -23,11 +23,11 @@
 
   const fresh = () => ({ version: VERSION, answers: {}, exercises: {}, interview: {} });
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-  const mapped = (object, change) => Object.fromEntries(Object.entries(isObject(object) ? object : {}).map(change));
+  const objectOf = (value) => (isObject(value) ? value : {});
+  const mapped = (value, change) => Object.fromEntries(Object.entries(objectOf(value)).map(change));
   const parse = (text) => {
     try {
-      const value = JSON.parse(text);
-      return isObject(value) ? value : {};
+      return objectOf(JSON.parse(text));
     } catch {
       return {};
     }
@@ -101,17 +101,17 @@
 
   const isValue = (value) => typeof value === "string" || Number.isInteger(value);
   const answer = (id) => {
-    const { first, last, right } = Object(read().answers[id]);
-    return isValue(first) && isValue(last) && typeof right === "boolean" ? { first, last, right } : null;
+    const entry = Object(read().answers[id]);
+    return isValue(entry.first) && isValue(entry.last) && typeof entry.right === "boolean" ? entry : null;
   };
   const isDone = (id) => ["said", "solved"].includes(read().exercises[id]);
   // By question of the interview, the marks of one kind.
   const marks = (field) => {
-    const entries = Object.entries(read().interview).map(([id, entry]) => [id, Object(entry)[field]]);
-    return new Map(entries.filter(([, mark]) => MARKS[field].includes(mark)));
+    const values = mapped(read().interview, ([id, entry]) => [id, Object(entry)[field]]);
+    return new Map(Object.entries(values).filter(([, value]) => MARKS[field].includes(value)));
   };
   const mark = (id, field, value) => change(({ interview }) => {
-    interview[id] = { ...(isObject(interview[id]) && interview[id]), [field]: value };
+    interview[id] = { ...objectOf(interview[id]), [field]: value };
   });
   const putAside = () => {
     try {
@@ -131,14 +131,13 @@
   // What is here stays, so that a first answer stays the first; what is new is added.
   const add = (found) => {
     const record = read();
-    const { answers, exercises, interview } = found;
     write({
       ...found,
       ...record,
-      answers: { ...answers, ...record.answers },
-      exercises: { ...exercises, ...record.exercises },
-      interview: mapped({ ...interview, ...record.interview }, ([id, entry]) =>
-        [id, isObject(entry) && isObject(interview[id]) ? { ...interview[id], ...entry } : entry]),
+      answers: { ...found.answers, ...record.answers },
+      exercises: { ...found.exercises, ...record.exercises },
+      interview: mapped({ ...found.interview, ...record.interview }, ([id, mine]) =>
+        [id, isObject(mine) ? { ...objectOf(found.interview[id]), ...mine } : mine]),
     });
   };
 
