@@ -304,7 +304,9 @@ ODD = {  # a question that is gone, and marks of other kinds: not counted, and c
 
 def test_cards_are_turned_and_piles_survive_a_reload_and_are_emptied(opened):
     record = {"version": 2, "answers": {}, "exercises": {}, "interview": ODD}
-    page = opened(script=f"localStorage['{KEY}'] ??= {json.dumps(json.dumps(record))}")
+    page = opened()
+    page.evaluate("([key, text]) => localStorage.setItem(key, text)", [KEY, json.dumps(record)])
+    page.reload()
     page.on("dialog", lambda dialog: pytest.fail("a dialog of the browser"))
     counts(page, again=0, known=0)
     assert not cards(page).get_by_role("button", name="Empty both piles").is_visible()
@@ -411,6 +413,7 @@ def test_nothing_keeps_a_reader_out_in_any_state(opened, scheme, width):
     """The whole page, with all questions unfolded, is among those of test_shell."""
     page = opened(width, scheme)
     page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")
+    page.wait_for_load_state()
     requested = []
     page.on("request", lambda request: requested.append(request.url))
     draw(page)
