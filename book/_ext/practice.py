@@ -9,7 +9,6 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-SCRIPT = "practice.js"
 PARTS = ("simulator", "cards")
 
 
@@ -21,16 +20,14 @@ class Practice(SphinxDirective):
             raise self.error(f"{self.arguments[0]!r} is not one of the parts {', '.join(PARTS)}")
         file = Path(self.env.srcdir) / "book" / "interview" / f"{self.arguments[0]}.html"
         self.env.note_dependency(str(file))
-        self.env.note_dependency(
-            str(Path(self.env.srcdir) / "book" / "_static" / SCRIPT)
-        )  # its address has its checksum
         self.env.metadata[self.env.docname]["practice"] = True
         return [nodes.raw("", file.read_text(encoding="utf8"), format="html")]
 
 
 def add_script(app, pagename, templatename, context, doctree):
     if app.env.metadata.get(pagename, {}).get("practice"):
-        app.add_js_file(SCRIPT)
+        app.add_js_file("record.js")
+        app.add_js_file("practice.js")
 
 
 def setup(app):

@@ -9,15 +9,12 @@ writes again whenever a page below it has changed.
 import json
 import re
 from html import escape
-from pathlib import Path
 
 from docutils import nodes
 from question_format import cell_of
 from quizzes import cell_ids
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
-
-SCRIPT = Path(__file__).with_suffix(".js")
 
 
 class progress_place(nodes.General, nodes.Element):
@@ -82,12 +79,11 @@ def visit(writer, node):
 
 def add_script(app, page, template, context, doctree):
     if app.env.metadata.get(page, {}).get("progress"):
-        app.add_js_file(SCRIPT.name, priority=501)  # after quizzes.js
+        app.add_js_file("progress_table.js", priority=501)  # after quizzes.js
 
 
 def setup(app):
     app.add_node(progress_place, html=(visit, None))
     app.add_transform(FindExercises)
-    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(SCRIPT)))
     app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

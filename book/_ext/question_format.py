@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from docutils import nodes
 
-LABEL = re.compile(r"Predict first\.|Question (\d+)\.")
+LABEL = re.compile(r"Predict first\.|Question \d+\.")
 OPEN = re.compile(r"<details>\s*<summary>Answer</summary>")
 
 
@@ -70,12 +70,14 @@ def faults(options: list, feedback: list):
             yield f"feedback {number} begins with {found[0]!r}: begin with why the option tempts, then say what holds"
 
 
-def name_fault(name: str | None, label: str) -> str:
-    """What is wrong with the id of a question's cell, and what to do."""
-    number = LABEL.fullmatch(label)[1]
-    if number and not 1 <= int(number) <= 5:
-        return f"it is number {number}: the questions at a chapter's end are 1 to 5"
-    wanted = f"question-{number}" if number else "predict-<word>"
-    if name and (name == wanted or (not number and re.fullmatch(r"predict-[\w-]+", name))):
-        return ""
-    return f"its cell has {f'the id {name!r}' if name else 'no id'}: give it the id {wanted!r}"
+def kind_of(label: str) -> str:
+    """How the ids of questions with a label begin."""
+    return "question" if label.startswith("Question") else "predict"
+
+
+def label_faults(name: str | None, label: str, place: int):
+    """What is wrong with the id of a question's cell, or with its number among those of the page, and what to do."""
+    if not re.fullmatch(rf"{kind_of(label)}-[a-z][a-z0-9-]*", name or ""):
+        yield f"its cell has {f'the id {name!r}' if name else 'no id'}: give it the id '{kind_of(label)}-<word>'"
+    if kind_of(label) == "question" and label != f"Question {place}.":
+        yield f"it is called {label!r}: in its place it is 'Question {place}.'"

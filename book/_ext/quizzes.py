@@ -2,7 +2,7 @@
 
 CONTRIBUTING.md shows the format. The built page holds the question whole, with its answers folded; ``quizzes.js`` makes
 the options a form. A question that breaks the format fails the build. Its id is that of its cell; in a page that is no
-notebook, where cells have no ids, a prediction is called after its section.
+notebook, where cells have no ids, it is called after its section.
 """
 
 import json
@@ -10,11 +10,9 @@ import re
 from pathlib import Path
 
 from docutils import nodes
-from question_format import LABEL, cell_of, faults, is_right, label_of, name_fault, parts
+from question_format import cell_of, faults, is_right, kind_of, label_faults, label_of, parts
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
-
-SCRIPT = Path(__file__).with_suffix(".js")  # not in _static, as that is loaded on every page
 
 
 class quiz(nodes.General, nodes.Element):
@@ -38,11 +36,12 @@ class MakeQuizzes(SphinxTransform):
         self.made = found["questions"] = []
         ids = cell_ids(self.env)
         firsts = [node for node in self.document.findall(nodes.paragraph) if label_of(node)]
+        self.place = 0
         for first in firsts:
             self.make(first, ids)
         begun = {cell_of(first) for first in firsts} if ids else set()
         for number, name in enumerate(ids or []):
-            if re.fullmatch(r"predict-[\w-]+|question-\d+", name or "") and number not in begun:
+            if re.match("(predict|question)-", name or "") and number not in begun:
                 self.warn(name, "no question begins in this cell: begin it with **Predict first.** or **Question N.**")
 
     def warn(self, name, fault, location=None):
@@ -53,7 +52,8 @@ class MakeQuizzes(SphinxTransform):
         label = label_of(first)
         name = self.after_its_section(first, label) if ids is None else ids[cell_of(first)]
         own, options, feedback = parts(first, ids is not None)
-        found = [*faults(options, feedback), *filter(None, [name_fault(name, label)])]
+        self.place += kind_of(label) == "question"
+        found = [*faults(options, feedback), *label_faults(name, label, self.place)]
         if name in self.slugs or name in self.document.ids:
             found.append("its id is also that of a heading or of another question: give it one of its own")
         for fault in found:
@@ -69,12 +69,10 @@ class MakeQuizzes(SphinxTransform):
         self.slugs[name] = (first.line, name, label.rstrip("."))  # so that a link can lead to it
 
     def after_its_section(self, first, label: str) -> str:
-        if number := LABEL.fullmatch(label)[1]:
-            return f"question-{number}"
         section = first
         while section.parent and not isinstance(section, nodes.section):
             section = section.parent
-        name = "-".join(["predict", *section.get("ids", [])[:1]])
+        name = "-".join([kind_of(label), *section.get("ids", [])[:1]])
         count = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", made) is not None for made in self.made)
         return f"{name}-{count + 1}" if count else name
 
@@ -87,12 +85,12 @@ def visit(writer, node):
 def add_script(app, page, template, context, doctree):
     found = app.env.metadata.get(page, {})
     if any(found.get(kind) for kind in ("questions", "exercises", "progress")):
-        app.add_js_file(SCRIPT.name)
+        app.add_js_file("record.js")
+        app.add_js_file("quizzes.js")
 
 
 def setup(app):
     app.add_node(quiz, html=(visit, lambda writer, node: writer.body.append("</div>\n")))
     app.add_transform(MakeQuizzes)
-    app.connect("builder-inited", lambda app: app.config.html_static_path.append(str(SCRIPT)))
     app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,53 +7,14 @@
   const ask = (place, question) => place.replaceChildren(...copied(question, "asked").childNodes);
   const counted = (values) => values.reduce((sum, value) => ({ ...sum, [value]: (sum[value] ?? 0) + 1 }), {});
 
-  // What a browser keeps, by question: {version: 1, marks: {id: mark}}. What cannot be read is set aside, and not lost.
-  const keeper = (key, marks) => {
-    let memory = {};
-    let works = true;
-    const readable = (kept) => kept?.version === 1 && kept.marks !== null && typeof kept.marks === "object"
-      && !Array.isArray(kept.marks) && Object.values(kept.marks).every((mark) => marks.includes(mark));
-    const parse = (text) => {
-      try { return JSON.parse(text); } catch { return null; }
-    };
-    const setAside = (text) => {
-      let n = 1;
-      while (localStorage.getItem(`${key}.kept-${n}`) !== null) n += 1;
-      localStorage.setItem(`${key}.kept-${n}`, text);
-      localStorage.removeItem(key);
-    };
-    const read = () => {
-      try {
-        const text = localStorage.getItem(key);
-        if (text !== null && works) {
-          const kept = parse(text);
-          if (readable(kept)) memory = kept.marks;
-          else { setAside(text); memory = {}; }
-        } else if (works) memory = {};
-      } catch { works = false; }
-      return new Map(Object.entries(memory).filter(([id]) => byId.has(id)));
-    };
-    const write = (found) => {
-      memory = Object.fromEntries(found);
-      try {
-        if (works) localStorage.setItem(key, JSON.stringify({ version: 1, marks: memory }));
-      } catch { works = false; }
-    };
-    return {
-      read,
-      mark: (id, mark) => write(read().set(id, mark)),
-      forget: () => write(new Map()),
-      works: () => works,
-    };
-  };
+  const { mark, isKept } = window.fpcourseRecord;
+  const marks = (field) => new Map([...window.fpcourseRecord.marks(field)].filter(([id]) => byId.has(id)));
   const NOT_KEPT = " This browser keeps nothing: it lasts until you leave the page.";
 
   const simulator = (root) => {
     const find = (selector) => root.querySelector(selector);
     const form = find("form");
     const rates = root.querySelectorAll("[data-rate]");
-    const ratings = keeper("fpcourse.ratings", ["strong", "adequate", "not yet"]);
-    const seen = keeper("fpcourse.seen", ["seen"]);
     const TASKS = {
       30: "Thirty seconds: say the points, in their order.",
       120: "Two minutes: say each point with its reason.",
@@ -104,12 +65,11 @@
       }, 200);
     };
     const summary = () => {
-      const rated = ratings.read();
-      const counts = counted([...rated.values()]);
-      const marks = ["strong", "adequate", "not yet"].filter((mark) => counts[mark]);
-      const told = marks.map((mark) => `${counts[mark]} ${mark}`).join(", ");
+      const counts = counted([...marks("rating").values()]);
+      const given = ["strong", "adequate", "not yet"].filter((rating) => counts[rating]);
+      const told = given.map((rating) => `${counts[rating]} ${rating}`).join(", ");
       find(".practice-summary").textContent = (told && `Rated so far: ${told}, of ${questions.length} questions.`)
-        + (ratings.works() ? "" : NOT_KEPT);
+        + (isKept() ? "" : NOT_KEPT);
     };
 
     const draw = () => {
@@ -122,17 +82,15 @@
         find(".practice-asking").hidden = true;
         return say("No question is of this topic at these levels: choose another topic, or one more level.");
       }
-      const had = seen.read();
+      const had = marks("seen");
       let open = chosen.filter(({ dataset }) => !had.has(dataset.id));
       const again = !open.length;
       if (again) {
-        chosen.forEach(({ dataset }) => had.delete(dataset.id));
-        seen.forget();
-        had.forEach((mark, id) => seen.mark(id, mark));
+        chosen.forEach(({ dataset }) => mark(dataset.id, "seen", undefined));
         open = chosen.filter((one) => chosen.length === 1 || one !== question);
       }
       question = open[Math.floor(Math.random() * open.length)];
-      seen.mark(question.dataset.id, "seen");
+      mark(question.dataset.id, "seen", true);
       show();
       say(again ? `You have had all ${chosen.length} questions of your choice; they begin anew.` : "");
     };
@@ -164,7 +122,7 @@
       whole.append(link);
       const parts = ["skeleton", ...PARTS[length / 1000], "replies"].map((part) => copied(question, part));
       find(".practice-rubric").replaceChildren(...parts, answer, whole);
-      const mine = ratings.read().get(question.dataset.id);
+      const mine = marks("rating").get(question.dataset.id);
       rates.forEach((button) => button.setAttribute("aria-pressed", button.dataset.rate === mine));
       find(".practice-rubric").hidden = find(".practice-rate").hidden = false;
       find(".practice-rubric").focus();
@@ -189,7 +147,7 @@
       const button = target.closest("button");
       actions[button?.dataset.do]?.();
       if (button?.dataset.rate) {
-        ratings.mark(question.dataset.id, button.dataset.rate);
+        mark(question.dataset.id, "rating", button.dataset.rate);
         rates.forEach((one) => one.setAttribute("aria-pressed", one === button));
         say(`Rated: ${button.dataset.rate}.`);
         summary();
@@ -209,22 +167,21 @@
   const cards = (root) => {
     const find = (selector) => root.querySelector(selector);
     const form = find("form");
-    const piles = keeper("fpcourse.cards", ["again", "known"]);
     const say = (text) => { find(".practice-status").textContent = text; };
     let queue = [];
     let card = null;
 
     const stack = () => {
-      const marks = piles.read();
+      const piles = marks("pile");
       const wanted = { learn: [undefined, "again"], again: ["again"], known: ["known"] }[form.pile.value];
       const level = form.level.value;
-      return wanted.flatMap((mark) => questions.filter(({ dataset }) =>
-        marks.get(dataset.id) === mark && (!level || dataset.level === level)));
+      return wanted.flatMap((pile) => questions.filter(({ dataset }) =>
+        piles.get(dataset.id) === pile && (!level || dataset.level === level)));
     };
     const count = () => {
-      const { again = 0, known = 0 } = counted([...piles.read().values()]);
+      const { again = 0, known = 0 } = counted([...marks("pile").values()]);
       find(".practice-summary").textContent = `New: ${questions.length - again - known}. Again: ${again}. Known: ${known}.`
-        + (piles.works() ? "" : NOT_KEPT);
+        + (isKept() ? "" : NOT_KEPT);
       find(".practice-reset").hidden = !(again + known);
     };
     const show = (focused) => {
@@ -244,7 +201,7 @@
       root.querySelectorAll("[data-pile]").forEach((button) => { button.hidden = !turned; });
     };
     const confirm = (asked) => {
-      const { again = 0, known = 0 } = counted([...piles.read().values()]);
+      const { again = 0, known = 0 } = counted([...marks("pile").values()]);
       find(".practice-confirm p").textContent = `This forgets ${again} cards of “again” and ${known} of “known”.`;
       find(".practice-confirm").hidden = !asked;
       find("[data-do=reset]").hidden = asked;
@@ -268,7 +225,7 @@
         find("[data-do=reset]").focus();
       },
       forget: () => {
-        piles.forget();
+        marks("pile").forEach((pile, id) => mark(id, "pile", undefined));
         confirm(false);
         begin(true);
         say("Both piles are empty.");
@@ -279,7 +236,7 @@
       const button = target.closest("button");
       actions[button?.dataset.do]?.();
       if (button?.dataset.pile) {
-        piles.mark(card.dataset.id, button.dataset.pile);
+        mark(card.dataset.id, "pile", button.dataset.pile);
         say(`To the pile “${button.dataset.pile}”.`);
         show(true);
       }

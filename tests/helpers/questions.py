@@ -59,7 +59,7 @@ def in_notebook(path: Path) -> list[Question]:
         Question(cell.get("id"), cell.source)
         for cell in cells
         if cell.cell_type == "markdown"
-        and (BEGIN.search(cell.source) or re.match(r"predict-|question-\d", cell.get("id", "")))
+        and (BEGIN.search(cell.source) or re.match("(predict|question)-", cell.get("id", "")))
     ]
 
 
@@ -83,11 +83,9 @@ def faults(question: Question, in_a_cell: bool = True) -> list[str]:
     if not begin:
         return ["it does not begin with **Predict first.** or **Question N.**"]
     found = []
-    name = rf"question-{begin[1]}" if begin[1] else r"predict-[a-z0-9-]+"
+    name = rf"{'question' if begin[1] else 'predict'}-[a-z][a-z0-9-]*"
     if in_a_cell and not re.fullmatch(name, question.name or ""):
         found.append(f"its cell is called {question.name}")
-    if begin[1] and not 1 <= int(begin[1]) <= 5:
-        found.append("its number is not 1 to 5")
     if not 2 <= len(question.options) <= 5:
         found.append(f"{len(question.options)} options")
     if len(set(question.options)) != len(question.options):

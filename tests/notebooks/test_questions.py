@@ -38,7 +38,8 @@ def test_no_two_questions_of_a_page_are_the_same(page):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_section_of_five_questions_has_five(path):
-    assert five_questions(read(path)) in (None, [f"question-{number}" for number in range(1, 6)])
+    found = five_questions(read(path))
+    assert found is None or (len(found) == 5 and not any("outside" in name for name in found)), found
 
 
 def five_questions(notebook) -> list[str] | None:
@@ -56,7 +57,7 @@ def five_questions(notebook) -> list[str] | None:
 def test_every_chapter_has_its_questions():
     for page in CHAPTERS:
         names = [question.name for question in QUESTIONS[page]]
-        assert [name for name in names if name.startswith("question-")] == [f"question-{n}" for n in range(1, 6)], page
+        assert sum(name.startswith("question-") for name in names) == 5, page
         assert sum(name.startswith("predict-") for name in names) >= 3, page
         assert five_questions(read(BOOK / f"{page}.ipynb")), page
 
@@ -107,7 +108,7 @@ SOUND = """\
 """
 BROKEN = {
     "begins otherwise": ("**Predict first.**", "**Predict:**"),
-    "wrong number": ("**Predict first.**", "**Question 6.**"),
+    "another kind": ("**Predict first.**", "**Question 6.**"),
     "no options": ("1. `1`\n2. `2`\n3. `11`\n\n", ""),
     "an option too few": ("3. `11`\n", ""),
     "an option twice": ("3. `11`", "3. `1`"),
@@ -127,7 +128,7 @@ BROKEN = {
 
 def test_a_sound_question_has_no_fault():
     assert faults(Question("predict-sum", SOUND)) == []
-    assert faults(Question("question-4", SOUND.replace("Predict first", "Question 4"))) == []
+    assert faults(Question("question-sum", SOUND.replace("Predict first", "Question 4"))) == []
     assert Question("predict-sum", SOUND).options == ["`1`", "`2`", "`11`"]
     assert Question("predict-sum", SOUND).right == [2]
 
@@ -139,7 +140,7 @@ def test_a_broken_question_is_noticed(broken):
     assert faults(Question("predict-sum", SOUND.replace(old, new)))
 
 
-@pytest.mark.parametrize("name", [None, "sum", "predict-", "question-1"])
+@pytest.mark.parametrize("name", [None, "sum", "predict-", "question-sum"])
 def test_a_cell_of_another_name_is_noticed(name):
     assert faults(Question(name, SOUND))
 

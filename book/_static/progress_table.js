@@ -1,13 +1,13 @@
-// The table of progress, and the ways to take the record along or to delete it. Works on what quizzes.js keeps.
+// The table of progress, and the ways to take the record along or to delete it. Works on what record.js keeps.
 (() => {
   "use strict";
-  const { KEY, VERSION, fresh, parse, read, change, make } = window.fpcourseProgress;
+  const { VERSION, make, read, answer, isDone, putAside, parseExport, add, reset, onChange } = window.fpcourseRecord;
   const place = document.querySelector(".progress-place");
   const pages = JSON.parse(place.firstElementChild.textContent);
   const COLUMNS = [
-    ["questions", "Questions, right at first try", (record, id) => record.answers[id]?.right],
-    ["predictions", "Predictions", (record, id) => record.answers[id]],
-    ["exercises", "Exercises", (record, id) => record.exercises[id]],
+    ["questions", "Questions, right at first try", (id) => answer(id)?.right],
+    ["predictions", "Predictions", answer],
+    ["exercises", "Exercises", isDone],
   ];
 
   const head = make("tr", {}, ...["Page", ...COLUMNS.map(([, title]) => title)]
@@ -21,16 +21,12 @@
   const kept = make("p", { className: "quiz-note", hidden: true });
 
   const paint = () => {
-    const record = read();
-    const counts = pages.map((page) => COLUMNS.map(([kind, , isDone]) =>
-      [page[kind].filter((name) => isDone(record, `${page.page}#${name}`)).length, page[kind].length]));
+    const counts = pages.map((page) => COLUMNS.map(([kind, , counts]) =>
+      [page[kind].filter((name) => counts(`${page.page}#${name}`)).length, page[kind].length]));
     body.replaceChildren(...pages.map(({ href, title }, i) => row(make("a", { href, textContent: title }), counts[i])));
     const sum = (at, which) => counts.reduce((total, count) => total + count[at][which], 0);
     foot.replaceChildren(row("All pages", COLUMNS.map((_, at) => [sum(at, 0), sum(at, 1)])));
-    let names = [];
-    try {
-      names = Object.keys(localStorage).filter((name) => name.startsWith(`${KEY}.kept-`)).sort();
-    } catch { /* nothing is kept at all, and a line says so */ }
+    const names = putAside();
     kept.hidden = !names.length;
     kept.textContent = `A record that this page could not read was put aside, in this browser: ${names.join(", ")}.`;
   };
@@ -51,11 +47,6 @@
     status.textContent = `Exported to ${link.download}.`;
   };
 
-  // What is here stays, so that a first answer stays the first; what is new is added.
-  const add = (found) => change((record) => {
-    record.answers = { ...found.answers, ...record.answers };
-    record.exercises = { ...found.exercises, ...record.exercises };
-  });
   const fault = (text) => {
     try {
       const { version } = JSON.parse(text);
@@ -68,7 +59,7 @@
   chooser.addEventListener("change", async () => {
     const [file] = chooser.files;
     const text = await file.text();
-    const found = parse(text);
+    const found = parseExport(text);
     chooser.value = "";
     if (found) add(found);
     status.textContent = found ? `Imported from ${file.name}: ${Object.keys(found.answers).length} answers, ` +
@@ -77,13 +68,14 @@
   });
 
   const dialog = make("dialog", { className: "progress-dialog" });
-  const question = make("p", { id: "progress-reset", textContent: "Delete your progress from this browser? There is no way back; " +
+  const question = make("p", { id: "progress-reset", textContent: "Delete your progress from this browser, " +
+    "ratings and flashcards included? There is no way back; " +
     "export it first if you want to keep it." });
   dialog.setAttribute("aria-labelledby", question.id);
   const cancel = button("Keep it", () => dialog.close());
   cancel.autofocus = true;
   const remove = button("Delete it", () => {
-    change((record) => Object.assign(record, fresh()));
+    reset();
     dialog.close();
     status.textContent = "Your progress has been deleted from this browser.";
   });
@@ -92,6 +84,6 @@
   const buttons = make("div", { className: "progress-buttons" }, button("Export", save),
     button("Import", () => chooser.click()), button("Reset", () => dialog.showModal()), chooser);
   place.append(table, buttons, status, kept, dialog);
-  document.addEventListener(KEY, paint);
+  onChange(paint);
   paint();
 })();
