@@ -1,4 +1,6 @@
-"""How the built pages do in Lighthouse, on a simulated phone: python benchmarks/pages.py writes benchmarks/pages.md.
+"""How quick the built pages are: python benchmarks/pages.py writes benchmarks/pages.md.
+
+Each page in Lighthouse, on a simulated phone; and each figure with controls, from a change until its paint.
 
 Needs Node's npx and a Chromium or Chrome; the book must have been built. The pages are served as a host does that
 compresses: by a server of this process, on this machine.
@@ -15,18 +17,41 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
-from browser import installed_browser  # noqa: E402
+from browser import FLAGS, installed_browser  # noqa: E402
 from helpers import built_book  # noqa: E402
+from playwright.sync_api import sync_playwright  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "pages.md"
 LIGHTHOUSE = "lighthouse@12.8.2"
 SCORES = ("performance", "accessibility", "best-practices", "seo")
 HEADER = ("page", *SCORES, "largest paint, s", "blocked, ms", "KiB", "requests")
+
+# The median of 40 changes, from the input event until after the next frame; frames come every 16.7 ms.
+CHANGE_TO_PAINT = """async (root) => {
+  const input = root.querySelector("input[type=range]");
+  const times = [];
+  for (let i = 0; i < 40; i += 1) {
+    input.value = i % (Number(input.max) + 1);
+    await new Promise(requestAnimationFrame);
+    const begin = performance.now();
+    input.dispatchEvent(new Event("input", {bubbles: true}));
+    await new Promise(requestAnimationFrame);
+    // The message comes after the frame has been painted.
+    await new Promise((done) => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = done;
+      channel.port2.postMessage(0);
+    });
+    times.push(performance.now() - begin);
+  }
+  return [root.id.replace("explore-", ""), times.sort((a, b) => a - b)[20].toFixed(1)];
+}"""
 
 
 class Compressing(http.server.SimpleHTTPRequestHandler):
@@ -70,6 +95,17 @@ def lighthouse(address: str, browser: str) -> dict:
         return json.loads(report.read_text(encoding="utf8"))
 
 
+def paints(address: str, browser: str) -> list[list[str]]:
+    """The page's figures with a slider, and the milliseconds from a change of it until the paint."""
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=browser, args=FLAGS) as chromium:
+        page = chromium.new_page()
+        page.goto(address)
+        built_book.wait_until_ready(page)
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+        figures = page.locator(".fp-explore:has(input[type=range])").element_handles()
+        return [figure.evaluate(CHANGE_TO_PAINT) for figure in figures]
+
+
 def row(page: str, report: dict) -> list[str]:
     number = {name: audit.get("numericValue") for name, audit in report["audits"].items()}
     return [
@@ -82,15 +118,18 @@ def row(page: str, report: dict) -> list[str]:
     ]
 
 
+def table(header: Sequence[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def text(rows: list[list[str]], version: str) -> str:
-    lines = [HEADER, ["---", *["---:"] * (len(HEADER) - 1)], *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"""\
 Measured on {datetime.date.today():%d %B %Y} with `make bench`: Lighthouse {version}, one run a page on a simulated
 phone with a slow connection, the pages served compressed from the same machine. KiB as sent, with all
 that a page loads.
 
-{table}
+{table(HEADER, rows)}
 """
 
 
@@ -102,14 +141,16 @@ def main() -> None:
         ("127.0.0.1", 0), functools.partial(Compressing, directory=built_book.HTML)
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    rows, version = [], ""
+    rows, changes, version = [], [], ""
     for page in pages():
-        report = lighthouse(f"http://127.0.0.1:{server.server_port}/{page}", browser)
+        address = f"http://127.0.0.1:{server.server_port}/{page}"
+        report = lighthouse(address, browser)
         rows.append(row(page, report))
         version = report["lighthouseVersion"]
         print(*rows[-1])
+        changes += paints(address, browser)
     server.shutdown()
-    RESULT.write_text(text(rows, version), encoding="utf8")
+    RESULT.write_text(f"{text(rows, version)}\n{table(('figure', 'change to paint, ms'), changes)}\n", encoding="utf8")
     print(RESULT)
 
 

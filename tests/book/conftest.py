@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from browser import FLAGS, launch_options
 from filelock import FileLock
-from helpers.built_book import HTML, ROOT, wait_until_ready
+from helpers.built_book import HTML, ROOT, record, wait_until_ready
+from helpers.visits import VISITS
 
 OFFLINE = [
     "--disable-background-networking",
@@ -62,14 +64,17 @@ def cohort_rows():
     }
 
 
+@pytest.fixture(scope="session")
+def visit(browser, html):
+    """What a browser finds on a page in light, in dark, or without scripts: a dictionary, asked for once a worker."""
+    return cache(lambda path, how="light": VISITS[how](browser, (html / path).as_uri()))
+
+
 @pytest.fixture
 def page(new_context, html):
     """A page that records what it asked for and what went wrong."""
     page = new_context(viewport={"width": 1280, "height": 900}).new_page()
-    page.requests, page.errors = [], []
-    page.on("request", lambda request: page.requests.append(request.url))
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    record(page)
     page.open_page = lambda path: _open(page, html, path)
     return page
 

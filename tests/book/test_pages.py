@@ -1,62 +1,61 @@
-"""Every page of the built book, as a file and in a browser with no network."""
+"""Every page of the built book, as a browser with no network finds it: in light, in dark, and without scripts."""
 
 import gzip
 import re
-from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import expected
 import pytest
-from helpers.built_book import HTML, pages, wait_until_ready
-from playwright.sync_api import expect
+from helpers.built_book import HTML, NARROW, ROOT, SIZES, pages, violations
+from helpers.notebooks import read
+from helpers.prose import FORMULA
+from helpers.visits import FURNITURE, flat_violations, opened, unscripted
 
-# Links that a reader follows may lead out of the book; what a page loads may not.
-LOADED = {
-    **dict.fromkeys(("script", "iframe", "audio", "video", "embed"), ("src",)),
-    **dict.fromkeys(("img", "source"), ("src", "srcset")),
-    **dict.fromkeys(("link", "use"), ("href",)),
-    "image": ("href", "xlink:href"),
-    "object": ("data",),
-}
-NOT_FETCHED = {"canonical", "author", "index", "search", "next", "prev"}
+ALL = [*pages(), "search.html", "genindex.html"]
+# Between them these hold every component: figures, tables, questions, exercises, formulas, folds, the mock interview.
+EVERY_COMPONENT = ["book/00_start.html", "book/01_forward_pass.html", "book/10_practice.html"]
+SETTINGS = [(scheme, width) for scheme in ("light", "dark") for width in SIZES]
 
 
-class Loads(HTMLParser):
-    """What a page loads, and all its ids."""
-
-    def __init__(self):
-        super().__init__()
-        self.addresses, self.ids = [], []
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if tag == "link" and attributes.get("rel") in NOT_FETCHED:
-            return
-        self.addresses += [attributes[name] for name in LOADED.get(tag, ()) if attributes.get(name)]
+def formulas(path: str) -> list[tuple[str, str]]:
+    """The formulas that a page's source holds outside code, each as a block of its own or within a line."""
+    notebook = ROOT / path.replace(".html", ".ipynb")
+    if notebook.exists():
+        source = "\n\n".join(cell.source for cell in read(notebook).cells if cell.cell_type == "markdown")
+    else:
+        source = notebook.with_suffix(".md").read_text(encoding="utf8")
+    source = re.sub(r"(?ms)^(`{3,})(?!\{).*?^\1$", "", source)
+    return [found for found in FORMULA.findall(source) if any(found)]
 
 
-def parsed(path: str) -> Loads:
-    loads = Loads()
-    loads.feed((HTML / path).read_text(encoding="utf8"))
-    return loads
+WITH_FORMULAS = [path for path in pages() if formulas(path)]
+
+each_page = pytest.mark.parametrize("path", pages())
+each_theme = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
-@pytest.mark.parametrize("path", pages())
-def test_page_loads_nothing_from_outside(html, path):
-    outside = [address for address in parsed(path).addresses if re.match(r"([a-z]+:)?//", address)]
-    assert outside == []
+# What a page loads, and what it holds
 
 
-@pytest.mark.parametrize("path", pages())
-def test_page_in_a_browser_asks_for_nothing_outside_and_logs_no_error(page, path):
-    page.open_page(path)
-    page.wait_for_timeout(200)
-    assert [url for url in page.requests if not url.startswith(HTML.as_uri())] == []
-    assert page.errors == []
+@each_page
+def test_page_loads_nothing_from_outside(visit, path):
+    addresses = visit(path, "unscripted")["addresses"]
+    assert len(addresses) > 8 and [address for address in addresses if re.match(r"([a-z]+:)?//", address)] == []
 
 
-@pytest.mark.parametrize("path", pages())
+@pytest.mark.parametrize("path", ALL)
+def test_page_in_a_browser_asks_for_nothing_outside(visit, path):
+    assert [url for url in visit(path)["requests"] if not url.startswith(HTML.as_uri())] == []
+
+
+@each_page
+@each_theme
+def test_page_logs_no_error(visit, path, scheme):
+    assert visit(path, scheme)["errors"] == []
+
+
+@each_page
 def test_page_holds_no_traceback_and_no_widget_state(html, path):
     text = (html / path).read_text(encoding="utf8")
     assert "Traceback (most recent call last)" not in text
@@ -64,111 +63,189 @@ def test_page_holds_no_traceback_and_no_widget_state(html, path):
     assert "Error displaying widget" not in text
 
 
-@pytest.mark.parametrize("path", pages())
-def test_every_picture_has_an_alt_text_of_its_own(page, path):
-    page.open_page(path)
-    for image in page.locator("article img").all():
-        alt = image.get_attribute("alt") or ""
-        assert len(alt) > 20 and "/" not in alt, alt
-    names = page.locator("article [role=img]:not([aria-hidden=true])").evaluate_all(
-        "(all) => all.map((e) => e.getAttribute('aria-label'))"
-    )
-    assert all(name and len(name) > 40 for name in names)
-    assert len(set(names)) == len(names)
-    # Inline SVG outside a named figure would be a picture without a name; a button's icon is none.
-    drawn = page.locator("article .cell_output svg:not(button svg)").count()
-    assert drawn == page.locator("article .cell_output [role=img] svg").count()
-
-
-@pytest.mark.parametrize("path", pages())
-def test_every_figure_shows_plain_torchs_numbers(page, path, cohort_rows):
-    page.open_page(path)
-    shown = page.locator("figure.fp-view:not(.fp-explore *)").evaluate_all(
-        "(all) => all.map((figure) => JSON.parse(figure.querySelector('.fp-values').textContent))"
-    )
-    truths = expected.of_page(path)
-    assert shown == (expected.called(truths.figures, cohort_rows) if truths else [])
-
-
-@pytest.mark.parametrize("path", pages())
-def test_ids_are_unique(html, path):
-    ids = parsed(path).ids
+@each_page
+def test_ids_are_unique(visit, path):
+    ids = visit(path, "unscripted")["ids"]
     assert sorted(ids) == sorted(set(ids))
 
 
-@pytest.mark.parametrize("path", pages())
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_figures_follow_the_theme_and_fit_a_phone(browser, html, path, scheme):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
-    page.goto((html / path).as_uri())
-    page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    light_text = scheme == "dark"
-    for selector in (".fp-picture text", ".fp-table td", "figcaption", ".fp-listing"):
-        for colour in page.locator(selector).evaluate_all(
-            "(all) => [...new Set(all.map((e) => getComputedStyle(e).getPropertyValue("
-            "e.namespaceURI.endsWith('svg') ? 'fill' : 'color')))]"
-        ):
-            channels = [float(part) for part in re.findall(r"[\d.]+", colour)[:3]]
-            assert (sum(channels) / 3 > 128) == light_text, (selector, colour)
-    context.close()
-
-
-@pytest.mark.parametrize("path", pages())
+@each_page
 def test_page_weighs_little(html, path):
     assert len(gzip.compress((html / path).read_bytes())) <= 200 * 1024
 
 
-def test_the_go_deeper_sections_are_folded_and_open_by_keyboard(page):
-    page.open_page("book/02_shapes.html")
-    folded = page.locator("details.go-deeper")
-    assert folded.count() == 5
-    assert not folded.first.locator("pre").first.is_visible()
-    folded.first.locator("> summary").focus()
-    page.keyboard.press("Enter")
-    assert folded.first.locator("pre").first.is_visible()
+@each_page
+def test_a_page_and_all_that_it_loads_weigh_little(visit, path):
+    """In KiB as sent, compressed: 350 for a chapter with its figures, 200 for any other page."""
+    requests = [urlparse(url) for url in visit(path)["requests"]]
+    files = {Path(unquote(url.path)) for url in requests if url.scheme == "file"}
+    assert len(files) > 8
+    total = sum(len(gzip.compress(file.read_bytes())) for file in files) / 1024
+    assert total <= (350 if re.match(r"book/\d\d_", path) else 200)
 
 
-@pytest.mark.parametrize("cell", ["05_activations.html#depth-claims", "04_autograd.html#mlp-cases"])
-def test_a_link_to_a_cell_unfolds_it(page, cell):
-    """The first cell is hidden, and inside a folded section; the second is inside one."""
-    page.open_page("book/" + cell.partition("#")[0])
-    code = page.locator("#" + cell.partition("#")[2]).locator("pre").first
-    assert not code.is_visible()
-    page.open_page("book/reference/misconceptions.html")
-    page.locator(f"article a[href='../{cell}']").first.click()
-    page.wait_for_url(f"**/{cell}")
-    wait_until_ready(page)
-    assert code.is_visible()
-    expect(code).to_be_in_viewport()
-    assert page.errors == []
+def test_what_no_page_uses_is_not_in_the_book(html):
+    assert not list(html.rglob("*fontawesome*")) and not list(html.rglob("*.woff2")) and not list(html.rglob("*.map"))
+    assert sum(path.stat().st_size for path in html.rglob("*") if path.is_file()) < 8 * 1024**2
 
 
-def test_a_link_to_a_figure_leaves_its_code_folded(page):
-    page.open_page("book/02_shapes.html#bytes-figure")
-    expect(page.locator("#bytes-figure figure")).to_be_in_viewport()
-    assert not page.locator("#bytes-figure .cell_input").is_visible()
+# Nobody is kept out
 
 
-def test_menu_opens_on_a_phone(browser, html):
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.goto((html / "book/02_shapes.html").as_uri())
-    page.wait_for_timeout(300)
-    link = page.locator("nav a", has_text="Glossary").first
-    assert not link.is_visible()
-    page.locator("button.primary-toggle").first.click()
-    page.wait_for_timeout(400)
-    assert link.is_visible()
-    context.close()
+@pytest.mark.parametrize("path", ALL)
+def test_nothing_keeps_a_reader_out(visit, path):
+    assert visit(path)["violations"] == []
 
 
-def test_printing_shows_the_start_frame_and_no_controls(page):
-    page.open_page("book/00_start.html")
-    page.emulate_media(media="print")
-    assert page.locator(".fp-picture svg").first.is_visible()
-    assert not page.locator(".fp-controls").first.is_visible()
-    assert page.locator(".fp-answer").first.is_visible()
-    # Answers and "Go deeper" sections are read on paper too, whether or not they were opened.
-    assert page.locator("article details p").first.evaluate("(p) => p.checkVisibility() && p.offsetHeight > 0")
+@pytest.mark.parametrize("path", EVERY_COMPONENT)
+@pytest.mark.parametrize(("scheme", "width"), SETTINGS[1:])
+def test_no_component_keeps_a_reader_out_in_any_setting(browser, html, path, scheme, width):
+    with opened(browser, (html / path).as_uri(), scheme, width) as page:
+        assert flat_violations(page) == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize(("scheme", "width"), SETTINGS)
+def test_nothing_keeps_a_reader_out_in_any_setting(browser, html, path, scheme, width):
+    with opened(browser, (html / path).as_uri(), scheme, width) as page:
+        assert violations(page) == []
+
+
+@each_theme
+def test_highlighted_code_stands_out_from_its_ground(browser, html, scheme):
+    """A specimen of all that is highlighted in the book, in a cell, in its output, and in the text."""
+    blocks = "".join(
+        block
+        for path in pages()
+        for block in re.findall(r'<div class="highlight">.*?</pre>', (html / path).read_text(encoding="utf8"), re.S)
+    )
+    kinds = sorted(set(re.findall(r'<span class="([\w ]+)">', blocks)))
+    assert len(kinds) > 15
+    specimen = " ".join(f'<span class="{kind}">{kind}</span>' for kind in kinds)
+    with opened(browser, (html / "book/10_practice.html").as_uri(), scheme) as page:
+        page.evaluate(
+            """(specimen) => document.querySelectorAll('div.highlight pre').forEach((pre) => {
+                pre.innerHTML = specimen; })""",
+            specimen,
+        )
+        assert violations(page, "div.highlight") == []
+
+
+@each_page
+@each_theme
+def test_text_in_figures_stands_out_from_its_ground(visit, path, scheme):
+    """axe does not judge text in SVG."""
+    assert [text for text in visit(path, scheme)["contrasts"] if text[3] < 4.5] == []
+
+
+@each_page
+@each_theme
+def test_figures_follow_the_theme(visit, path, scheme):
+    colours = visit(path, scheme)["colours"]
+    for name in (".fp-picture text", ".fp-table td", "figcaption", ".fp-listing"):
+        assert all(is_light(colour) == (scheme == "dark") for colour in colours[name]), (name, colours[name])
+
+
+def is_light(colour: str) -> bool:
+    return sum(float(part) for part in re.findall(r"[\d.]+", colour)[:3]) > 3 * 128
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("width", [390, NARROW])
+def test_nothing_is_read_sideways(visit, path, width):
+    """390 px: a phone; 320 px: the width at which WCAG asks for text that needs no scrolling to the side."""
+    assert visit(path)["widths"][width] <= width
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_icon_is_drawn(visit, path):
+    """Each icon of the theme's has a drawing of ours, and a size to be seen in."""
+    icons = visit(path)["icons"]
+    assert icons and [name for name, mask in icons if mask != 'url("data:'] == []
+
+
+@each_page
+def test_a_page_is_complete_without_javascript(visit, path):
+    found = visit(path, "unscripted")
+    text, ground = found["ground"]
+    assert text != ground != "rgba(0, 0, 0, 0)"
+    seen = found["visible"]
+    assert not any(seen[".fp-controls"])
+    assert seen["article h1"] == [True] and seen["nav.bd-links a"][0] and seen["article p"][0]
+    # Figures stand at their start, and what they ask is answered.
+    for name in (".fp-picture svg", ".fp-explore figcaption", ".fp-guesses", ".fp-answer"):
+        assert all(seen[name]), name
+
+
+def test_the_theme_is_dark_without_javascript_too(browser, html):
+    text, ground = unscripted(browser, (html / "book/00_start.html").as_uri(), "dark")["ground"]
+    assert text != ground != "rgba(0, 0, 0, 0)"
+
+
+@each_page
+def test_printing_leaves_the_pages_furniture_out(visit, path):
+    printed = visit(path)["printed"]
+    assert {name: any(printed[name]) for name in FURNITURE} == dict.fromkeys(FURNITURE, False)
+    # The title stands once: in the article, or above a table of contents for paper.
+    assert printed["h1"].count(True) == 1
+
+
+# Figures and formulas
+
+
+@each_page
+def test_every_picture_has_an_alt_text_of_its_own(visit, path):
+    found = visit(path)
+    assert [alt for alt in found["alts"] if len(alt) <= 20 or "/" in alt] == []
+    names = found["names"]
+    assert all(name and len(name) > 40 for name in names)
+    assert len(set(names)) == len(names)
+    assert found["drawings"] == found["named drawings"]
+
+
+@each_page
+def test_every_figure_shows_plain_torchs_numbers(visit, path, cohort_rows):
+    truths = expected.of_page(path)
+    assert visit(path)["values"] == (expected.called(truths.figures, cohort_rows) if truths else [])
+    assert truths or visit(path)["explorables"] == []
+
+
+@each_page
+def test_every_formula_is_a_hidden_picture_beside_its_mathml(visit, path):
+    found, written = visit(path), formulas(path)
+    assert len(found["formulas"]) == len(written)
+    for formula in found["formulas"]:
+        assert formula["pictures"] == formula["mathml"] == 1 and formula["drawn"] > 0 and formula["box"] > 0
+        assert formula["unseen"] == 1
+        assert formula["fromAFont"] == formula["errors"] == 0
+    # What a screen reader is given: role, and something to say.
+    assert len(found["read out"]) == len(written) and all(text.strip() for text in found["read out"])
+    blocks = sum(bool(block) for block, _ in written)
+    assert found["blocks"] == [0] * blocks, "not each block can be scrolled by keyboard"
+
+
+def test_there_are_formulas():
+    assert {"00", "01", "04", "05", "06"} <= {path.removeprefix("book/")[:2] for path in WITH_FORMULAS}
+    assert 20 < sum(len(formulas(path)) for path in WITH_FORMULAS) < 60
+
+
+@each_page
+def test_no_tex_shows_and_no_page_loads_mathjax(visit, html, path):
+    found = visit(path)
+    assert re.findall(r"\$|\\[A-Za-z(\[]", found["words"]) == []
+    assert found["MathJax"] == "undefined" and found["TeX"] == 0
+    assert not re.search(r"<script[^>]*mathjax|tex-\w+\.js|katex", (html / path).read_text(encoding="utf8"), flags=re.I)
+
+
+@pytest.mark.parametrize("path", WITH_FORMULAS)
+@each_theme
+def test_a_formula_has_the_colour_of_the_text(visit, path, scheme):
+    colours = visit(path, scheme)["colours"]
+    (colour,) = colours["article mjx-container path"]
+    assert colour == colours["article p"][0] and is_light(colour) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("path", WITH_FORMULAS)
+def test_formulas_are_there_without_javascript_and_on_paper(visit, path):
+    assert all(height > 10 for height in visit(path, "unscripted")["formula heights"])

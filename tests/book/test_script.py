@@ -1,7 +1,7 @@
 """explorables.js on a page of two explorables, without a build: what they owe to one another and to the reader."""
 
 import pytest
-from helpers.built_book import wait_until_ready
+from helpers.built_book import A_TICK, record, stop_clock, wait_until_ready
 
 from fpcourse.controls import Explorable, Try
 from fpcourse.explorable_page import page_html
@@ -15,21 +15,20 @@ def wave(n, m):
 
 
 @pytest.fixture
-def two(browser, tmp_path):
+def two(new_context, tmp_path):
     """A page with the explorables a and b, and a heading far below the first."""
     tries = (Try({"n": 3}, "What is n?", ["2", "3"], "ANSWER"),)
     explorable = Explorable.checked(wave, {"n": [0, 1, 2, 3], "m": [0, 1]}, {}, {}, "n", tries)
     body = page_html(explorable, "a") + '<h2 id="heading" style="margin-top:3000px">H</h2>' + page_html(explorable, "b")
     path = tmp_path / "page.html"
     path.write_text(f"<!doctype html><style>{asset('views.css')}</style><body>{body}", encoding="utf8")
-    page = browser.new_context(viewport={"width": 900, "height": 700}).new_page()
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page = new_context(viewport={"width": 900, "height": 700}).new_page()
+    page.clock.install()
+    record(page)
     page.address = path.as_uri()
     open_at(page, "")
     yield page
     assert page.errors == []
-    page.context.close()
 
 
 def open_at(page, state: str) -> None:
@@ -57,7 +56,7 @@ def wait_for_address(page, end: str) -> None:
 def stays(page, name: str) -> bool:
     """Whether the figure is the same after more than one tick of Play."""
     before = values(page, name)
-    page.wait_for_timeout(1500)
+    page.clock.run_for(A_TICK)
     return values(page, name) == before
 
 
@@ -125,9 +124,10 @@ def test_play_stops_when_the_reader_acts(two, act):
 
 def test_play_at_the_end_begins_again(two):
     move(two, "a", "n", 3)
+    stop_clock(two)
     press(two, "a", "play")
     assert values(two, "a")["n"] == 0
-    two.wait_for_timeout(1500)
+    two.clock.run_for(A_TICK)
     assert values(two, "a")["n"] == 1
 
 

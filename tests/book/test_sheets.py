@@ -3,11 +3,24 @@
 import re
 
 import pytest
+from helpers.visits import opened
 
 SHEETS = ("cheat", "question")
 # The part of the paper inside margins of 8 mm, in CSS pixels, and how much of its height stays free for other fonts.
 PAPERS = {"A4": (210 - 16, 297 - 16), "Letter": (215.9 - 16, 279.4 - 16)}
 SMALLEST_PT, FREE_PX = 7.5, 15
+
+TEXTS = """(root) => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement, style = getComputedStyle(element);
+        const shown = element.checkVisibility() && element.getClientRects().length;
+        if (shown && walker.currentNode.textContent.trim())
+            found.push({pt: parseFloat(style.fontSize) * 72 / 96, colour: style.color,
+                        inside: !!element.closest(root)});
+    }
+    return found; }"""
+GROUNDS = "[...document.querySelectorAll('html, body')].map((e) => getComputedStyle(e).backgroundColor)"
 
 
 def px(mm: float) -> int:
@@ -18,16 +31,11 @@ def address(html, name: str) -> str:
     return (html / f"book/reference/{name}_sheet.html").as_uri()
 
 
-@pytest.fixture(params=[(name, scheme) for name in SHEETS for scheme in ("light", "dark")], ids="-".join)
+@pytest.fixture(scope="module", params=SHEETS)
 def sheet(browser, html, request):
-    name, scheme = request.param
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.root = f"#{name}-sheet"
-    page.goto(address(html, name))
-    page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")
-    yield page
-    context.close()
+    with opened(browser, address(html, request.param)) as page:
+        page.root = f"#{request.param}-sheet"
+        yield page
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -61,26 +69,16 @@ def test_nothing_is_cut_off_and_a_little_room_is_left(sheet, paper):
     assert beyond == []
 
 
-def test_it_is_legible_on_paper(sheet):
-    sheet.emulate_media(media="print")
-    texts = sheet.evaluate(
-        """(root) => {
-            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
-            while (walker.nextNode()) {
-                const element = walker.currentNode.parentElement, style = getComputedStyle(element);
-                const shown = element.checkVisibility() && element.getClientRects().length;
-                if (shown && walker.currentNode.textContent.trim())
-                    found.push({pt: parseFloat(style.fontSize) * 72 / 96, colour: style.color,
-                                inside: !!element.closest(root)});
-            }
-            return found; }""",
-        sheet.root,
-    )
+@pytest.mark.parametrize("name", SHEETS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_legible_on_paper(browser, html, name, scheme):
+    with opened(browser, address(html, name), scheme) as page:
+        page.emulate_media(media="print")
+        texts, grounds = page.evaluate(TEXTS, f"#{name}-sheet"), page.evaluate(GROUNDS)
     assert len(texts) > 100 and all(text["inside"] for text in texts)
     assert min(text["pt"] for text in texts) >= SMALLEST_PT
     assert {text["colour"] for text in texts} == {"rgb(0, 0, 0)"}
-    grounds = "[...document.querySelectorAll('html, body')].map((e) => getComputedStyle(e).backgroundColor)"
-    assert set(sheet.evaluate(grounds)) == {"rgb(255, 255, 255)"}
+    assert set(grounds) == {"rgb(255, 255, 255)"}
 
 
 def test_the_other_pages_print_as_before(page):
@@ -89,18 +87,14 @@ def test_the_other_pages_print_as_before(page):
     assert page.evaluate("getComputedStyle(document.querySelector('article section')).columnCount") == "auto"
 
 
-@pytest.mark.parametrize("name", SHEETS)
-def test_tables_scroll_inside_themselves_on_a_phone(browser, html, name):
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.goto(address(html, name))
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for selector in ("table", "pre"):
-        clipped = page.evaluate(
-            """([root, selector]) => [...document.querySelectorAll(`${root} ${selector}`)].filter((e) => {
-                const box = selector === 'table' ? e.parentElement : e;
-                return box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX !== 'auto'; }).length""",
-            [f"#{name}-sheet", selector],
-        )
-        assert clipped == 0
-    context.close()
+@pytest.mark.parametrize("selector", ["table", "pre"])
+def test_tables_scroll_inside_themselves_on_a_phone(sheet, selector):
+    sheet.set_viewport_size({"width": 390, "height": 844})
+    sheet.emulate_media(media="screen")
+    clipped = sheet.evaluate(
+        """([root, selector]) => [...document.querySelectorAll(`${root} ${selector}`)].filter((e) => {
+            const box = selector === 'table' ? e.parentElement : e;
+            return box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX !== 'auto'; }).length""",
+        [sheet.root, selector],
+    )
+    assert clipped == 0

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 SIZES = {1280: 900, 390: 844}  # windows of a laptop and of a phone
+A_TICK = 1500  # milliseconds in which a playing explorable steps once
 NARROW = 320  # at which WCAG asks for text that needs no scrolling to the side
 
 
@@ -23,8 +24,22 @@ def wait_until_ready(page) -> None:
     page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
 
 
+def stop_clock(page) -> None:
+    """From now on the page's clock, which was installed before, moves by ``page.clock.run_for`` alone."""
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+
+
+def record(page) -> None:
+    """Keep what the page asks for, and what goes wrong on it."""
+    page.requests, page.errors = [], []
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+
+
 def violations(page, part: str | None = None) -> list[tuple[str, list[str]]]:
     """What axe finds on a page, or a part of it, by WCAG 2.2 AA and good practice: each rule with the elements."""
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    found = Axe().run(page, context=part, options=rules).response["violations"]
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    found = Axe().run(page, context=part, options=options).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found]

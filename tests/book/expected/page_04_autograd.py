@@ -7,7 +7,6 @@ import torch
 ASKED = {"all": "xwb", "x_frozen": "wb", "w_only": "w", "b_only": "b", "no_grad": ""}
 FORWARD = ("p", "s", "z", "loss")
 OPERATIONS = {"p": "MulBackward0", "s": "SumBackward0", "z": "AddBackward0", "loss": "PowBackward0"}
-INPUTS = {"p": "xw", "s": "p", "z": "sb", "loss": "z"}
 NUMBERS = {"x": [2.0, 3.0, 4.0], "w": [0.5, -1.0, 0.3], "b": [0.1]}
 ARRIVE_AT = {"loss": 5, "z": 6, "s": 7, "b": 7, "p": 8, "x": 9, "w": 9}
 LISTING = [
@@ -119,37 +118,3 @@ def check_frame(setting: str, step: int, frame: dict, values: dict) -> None:
 
     assert [line.strip() for line in re.findall(r"<mark>([^<]*)</mark>", html)] == [LISTING[step]], where
     assert ("does not require grad" in html) == ("error" in values), where
-    check_arrows(where, html, t, step, values)
-
-
-def check_arrows(where: tuple, html: str, t: dict, step: int, values: dict) -> None:
-    """An arrow points down from a recorded result to each input that requires a gradient; those in use are lit."""
-    lit = [tip for tip, colour in arrow_heads(html) if colour == "output"]
-    assert len(lit) == sum(label != "dL/dloss" for label, *_ in values["arriving"]), where
-    edges = [(name, source) for name in FORWARD[:step] for source in INPUTS[name]]
-    wanted = [edge for edge in edges if t[edge[0]].requires_grad and t[edge[1]].requires_grad]
-    assert len(arrow_heads(html)) == len(wanted), where
-    for (x, y), _ in arrow_heads(html):
-        # The tip stands above the name of one of the inputs.
-        names = {text.split(" = ")[0]: place for text, place in placed_texts(html) if " = " in text}
-        below = [n for n, (left, top) in names.items() if n in {s for _, s in wanted} and 0 < top - y < 30]
-        assert any(abs(names[n][0] - x) < 90 for n in below), where
-
-
-def arrow_heads(html: str) -> list[tuple[tuple[float, float], str]]:
-    """The tip and the colour of each filled arrow head: the second corner of a small closed path."""
-    found = []
-    for path, style in re.findall(r'<path d="([^"]*z)"[^>]*style="([^"]*)"', html, flags=re.I):
-        points = [(float(x), float(y)) for x, y in re.findall(r"([-\d.]+) ([-\d.]+)", path)]
-        colour = re.search(r"fill: var\(--fp-(\w+)", style)
-        if "C" not in path and "Q" not in path and len(points) <= 5 and colour:
-            found.append((max(points, key=lambda point: point[1]), colour[1]))
-    return found
-
-
-def placed_texts(html: str) -> list[tuple[str, tuple[float, float]]]:
-    """Each text and its place."""
-    return [
-        (text, (float(x), float(y)))
-        for x, y, text in re.findall(r'<text[^>]*?\bx="([-\d.]+)" y="([-\d.]+)"[^>]*>([^<]*)</text>', html)
-    ]

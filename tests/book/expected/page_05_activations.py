@@ -1,6 +1,5 @@
 """Intermediate activations."""
 
-import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ from torch.nn import functional as F
 
 from expected.clinical_mlp import forward, layers
 from expected.page_00_start import check_drawn_line
-from expected.trained import Rounded, Trained, auroc, correlation, epochs
+from expected.trained import Rounded, Trained, auroc, correlation, networks_by_epoch
 
 SHOWN = ["layer1", "bn1", "relu:1", "layer2", "bn2", "relu:2"]
 LAYERS = 10
-BINS = 28
 
 
 def figures(
@@ -26,7 +24,7 @@ def figures(
     true_logit: torch.Tensor,
     feature_names: tuple[str, ...],
 ) -> list[dict]:
-    networks = networks_by_epoch(training_X, training_y)
+    networks = networks_by_epoch(15, training_X, training_y)
     before_and_after = {"untrained": networks[0], "trained": networks[5]}
     return [
         *untrained_figures(X),
@@ -116,13 +114,12 @@ def distribution_bench(batch_size: int, width: int, batchnorm: str, X: torch.Ten
 
 
 def check_distribution_bench(frames: dict, X: torch.Tensor) -> None:
-    """Bars, gauges and the table are these tensors'; the caption names the setting."""
+    """The table is these tensors'; the caption names the setting."""
     for controls, frame in frames.items():
         batch_size, width, batchnorm = controls
         assert f"{batch_size} patients, widths {width} and {width // 2}." in frame["caption"]
         assert ("taken out" in frame["caption"]) == (batchnorm == "no")
         tensors = bench_tensors(*controls, X)
-        check_bars(frame["html"], tensors.values(), top=0.35)
         rows = re.findall(r"<tr><td>(.*?)</td></tr>", frame["html"])
         for (label, a), row in zip(tensors.items(), rows, strict=True):
             cells = re.split(r"</td><td[^>]*>", row)
@@ -130,47 +127,6 @@ def check_distribution_bench(frames: dict, X: torch.Tensor) -> None:
             assert cells[0] == label and cells[4] == f"{len(silent(a))} of {a.shape[1]}"
             assert all(abs(float(cell) - wanted) < 6e-4 for cell, wanted in zip(cells[1:3], near, strict=True))
             assert cells[3] == f"{share(a == 0):.0%}"
-
-
-def check_bars(html: str, tensors, top: float, limit: float = 3.0) -> None:
-    """Each panel's filled steps are its tensor's counts, and its gauge its share of zeros."""
-    steps = drawn(html, "fill: var\\(--fp-hidden")
-    gauges = drawn(html, "fill: var\\(--fp-muted")
-    for a, path, gauge in zip(tensors, steps, gauges, strict=True):
-        edges = [(-limit + at * 2 * limit / BINS) for at in range(BINS + 1)]
-        numbers = sorted(a.flatten().tolist())
-        floor = max(y for _, y in path)
-        left, right = min(x for x, _ in path), max(x for x, _ in path)
-        heights = [middle_height(path, left + (right - left) * (at + 0.5) / BINS, floor) for at in range(BINS)]
-        shares = []
-        for at in range(BINS):
-            low, high = edges[at], edges[at + 1]
-            inside = [v for v in numbers if v != 0 and low <= v and (v < high or (at == BINS - 1 and v <= high))]
-            shares.append(len(inside) / len(numbers))
-        scale = panel_height(html, floor) / top
-        for height, wanted in zip(heights, shares, strict=True):
-            # A value on the edge of two bins may fall into either.
-            assert abs(height - wanted * scale) < 0.3 + 2.5 * scale / len(numbers), (height, wanted * scale)
-        length = max(x for x, _ in gauge) - min(x for x, _ in gauge)
-        assert abs(length / (right - left) - share(a == 0)) < 0.01
-
-
-def drawn(html: str, style: str) -> list[list[tuple[float, float]]]:
-    paths = re.findall(rf'<path d="([^"]*)"[^>]*{style}', html)
-    return [[(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)] for path in paths]
-
-
-def middle_height(path: list[tuple[float, float]], x: float, floor: float) -> float:
-    """How high above the floor the outline's flat piece over ``x`` stands."""
-    pieces = itertools.pairwise(path)
-    return max(floor - y for (a, y), (b, again) in pieces if y == again and min(a, b) <= x <= max(a, b))
-
-
-def panel_height(html: str, floor: float) -> float:
-    """The length of the vertical axis that stands on this floor."""
-    lines = [path for path in drawn(html, "stroke: currentColor") if len(path) == 2]
-    upright = [abs(a[1] - b[1]) for a, b in lines if a[0] == b[0] and abs(max(a[1], b[1]) - floor) < 0.2]
-    return max(upright)
 
 
 # Depth and initialisation
@@ -204,7 +160,7 @@ def initialisation_bench(weights: str | float, activation: str, layer: int) -> d
 
 
 def check_initialisation_bench(frames: dict) -> None:
-    """Both lines stand where the numbers are on a logarithmic axis; so do the bars, and the numbers of the caption."""
+    """Small numbers are right too, and the caption says those of its layer."""
     for (weights, activation, layer), frame in frames.items():
         outputs = list(deep(weights, activation))
         wanted = list(map(spreads, outputs))
@@ -219,29 +175,9 @@ def check_initialisation_bench(frames: dict) -> None:
         assert f"Beyond -3 and 3: {share(a.abs() > 3):.0%}." in caption
         near = f"Within 0.01 of -1 or 1: {share(a.abs() > 0.99):.0%}."
         assert (near in caption) == (activation == "tanh")
-        curves, bars = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
-        solid, dashed = (lines_with(curves, colour)[0] for colour in ("hidden", "batch"))
-        marker = next(path for path in drawn(curves, "stroke: var\\(--fp-muted") if path[0][0] == path[1][0])
-        assert abs(marker[0][0] - solid[layer - 1][0]) < 0.2
-        height = max(y for _, y in marker) - min(y for _, y in marker)
-        for line, which in ((solid, 0), (dashed, 1)):
-            assert len(line) == LAYERS
-            for (_, y), pair in zip(line, wanted, strict=True):
-                up = (max(v for _, v in marker) - y) / height
-                assert abs(up - (math.log10(pair[which]) + 10) / 14) < 0.01
-        check_bars(bars, [a], top=0.55)
-
-
-def lines_with(html: str, colour: str) -> list[list[tuple[float, float]]]:
-    """The lines of this colour, without those of two points in the legend."""
-    return [path for path in drawn(html, f"stroke: var\\(--fp-{colour}") if len(path) > 3]
 
 
 # The trained network
-
-
-def networks_by_epoch(training_X: torch.Tensor, training_y: torch.Tensor) -> list[Trained]:
-    return [network for network, _ in epochs(15, training_X, training_y)]
 
 
 @torch.no_grad()
@@ -271,7 +207,7 @@ def training_length(
     validation_y: torch.Tensor,
     true_logit: torch.Tensor,
 ) -> dict:
-    network = networks_by_epoch(training_X, training_y)[epochs]
+    network = networks_by_epoch(15, training_X, training_y)[epochs]
     a = network.second(validation_X).double()
     _, directions = torch.linalg.eigh((a - a.mean(0)).T @ (a - a.mean(0)))  # ascending
     found = {
@@ -282,37 +218,9 @@ def training_length(
     return {name: Rounded(value, 1 if name == "correlation" else 2) for name, value in found.items()}
 
 
-def check_training_length(
-    frames: dict,
-    training_X: torch.Tensor,
-    training_y: torch.Tensor,
-    validation_X: torch.Tensor,
-    validation_y: torch.Tensor,
-    true_logit: torch.Tensor,
-) -> None:
-    """Both losses stand where they are from 0.25 to 0.65; so does the mark; a fifth of the points have each colour."""
-    runs = epochs(15, training_X, training_y)
-    training, validation = [], []
-    with torch.no_grad():
-        for network, loss in runs:
-            on_training = F.binary_cross_entropy_with_logits(network(training_X, train=False), training_y).item()
-            training.append(on_training if loss is None else loss)
-            on_validation = F.binary_cross_entropy_with_logits(network(validation_X, train=False), validation_y)
-            validation.append(on_validation.item())
-    low, high = torch.quantile(true_logit[:200], torch.tensor([0.2, 0.8]))
-    lowest, highest = (true_logit[:200] <= low).sum().item(), (true_logit[:200] >= high).sum().item()
+def check_training_length(frames: dict) -> None:
+    """The caption says the values."""
     for (count,), frame in frames.items():
-        curves, points = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)
-        mark = next(path for path in drawn(curves, "stroke: var\\(--fp-muted") if path[0][0] == path[1][0])
-        floor, top = max(y for _, y in mark), min(y for _, y in mark)
-        for colour, losses in (("hidden", training), ("batch", validation)):
-            (line,) = lines_with(curves, colour)
-            assert len(line) == 16 and abs(mark[0][0] - line[count][0]) < 0.2
-            for (_, y), loss in zip(line, losses, strict=True):
-                assert abs((floor - y) / (floor - top) - (loss - 0.25) / 0.4) < 0.005
-        colours = ("features", "batch", "muted")
-        drawn_points = {name: len(re.findall(f"<use[^>]*--fp-{name}", points)) for name in colours}
-        assert drawn_points == {"features": highest + 1, "batch": lowest + 1, "muted": 201 - highest - lowest}
         values = frame["values"]
         assert f"After {count} epochs: AUROC {values['AUROC, validation']:.2f} on validation data" in frame["caption"]
         assert f"{values['AUROC, training']:.2f} on the patients it learned from" in frame["caption"]
@@ -335,7 +243,7 @@ def another_patient(
     validation_X: torch.Tensor,
     feature_names: tuple[str, ...],
 ) -> dict:
-    network = networks_by_epoch(training_X, training_y)[5]
+    network = networks_by_epoch(15, training_X, training_y)[5]
     x = with_values(stays, age, validation_X, feature_names)
     return {"risk": Rounded(torch.sigmoid(network(x, train=False)).item(), 2)}
 
@@ -349,7 +257,7 @@ def check_another_patient(
     feature_names: tuple[str, ...],
 ) -> None:
     """The lines are this patient's activations, and the caption says the risk."""
-    network = networks_by_epoch(training_X, training_y)[5]
+    network = networks_by_epoch(15, training_X, training_y)[5]
     for (stays, age), frame in frames.items():
         x = with_values(stays, age, validation_X, feature_names)
         pictures = re.findall(r"<svg.*?</svg>", frame["html"], flags=re.S)

@@ -5,11 +5,11 @@ import copy
 import torch
 from torch import nn
 
-from expected.trained import Rounded, Trained, epochs
+from expected.trained import Rounded, Trained, networks_by_epoch
 
 
 def figures(X: torch.Tensor, training_X: torch.Tensor, training_y: torch.Tensor) -> list[dict]:
-    trained, _ = epochs(5, training_X, training_y)[5]
+    trained = networks_by_epoch(5, training_X, training_y)[5]
     # A copy for the passes in train mode, which move what BatchNorm remembers.
     return [calls_of_patient_0(copy.deepcopy(trained), X[:16]), dead_units(X), below_zero(trained, X)]
 

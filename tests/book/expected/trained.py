@@ -32,16 +32,11 @@ class Trained:
         parameters = [p for name in ("layer1", "layer2", "layer3", "bn1", "bn2") for p in self.parts[name].parameters()]
         self.optimizer = torch.optim.AdamW(parameters, lr=0.01, weight_decay=0)
 
-    def learn(self, X: torch.Tensor, y: torch.Tensor) -> float:
-        """The mean loss on the way."""
-        total = 0.0
+    def learn(self, X: torch.Tensor, y: torch.Tensor) -> None:
         for rows in torch.randperm(len(X)).split(256):
             self.optimizer.zero_grad()
-            loss = F.binary_cross_entropy_with_logits(self(X[rows], train=True), y[rows])
-            loss.backward()
+            F.binary_cross_entropy_with_logits(self(X[rows], train=True), y[rows]).backward()
             self.optimizer.step()
-            total += loss.item() * len(rows)
-        return total / len(X)
 
     def norm(self, name: str, z: torch.Tensor, train: bool) -> torch.Tensor:
         mean, var = self.memory[name]
@@ -65,16 +60,16 @@ class Trained:
 
 
 @cache
-def epochs(count: int, X: torch.Tensor, y: torch.Tensor) -> list[tuple[Trained, float | None]]:
-    """The network before training and after each epoch, each with the mean loss of its epoch."""
+def networks_by_epoch(count: int, X: torch.Tensor, y: torch.Tensor) -> list[Trained]:
+    """The network before training and after each epoch."""
     with one_thread(), torch.enable_grad():
         torch.manual_seed(0)
         network = Trained()
-        found = [(_snapshot(network), None)]
+        networks = [_snapshot(network)]
         for _ in range(count):
-            loss = network.learn(X, y)
-            found.append((_snapshot(network), loss))
-    return found
+            network.learn(X, y)
+            networks.append(_snapshot(network))
+    return networks
 
 
 @contextmanager
