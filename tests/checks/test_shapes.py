@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from helpers.odd_answers import verdict_on
+from helpers.odd_answers import ODD, verdict_on
 
 from fpcourse.checks import check
+from fpcourse.checks.exercises import UNFORESEEN
 
 FIRST_SIX = ("X[0]", "X.T", "X.mean(dim=0)", "X.flatten()", "layer1.weight", "layer2.bias")
 LAST_SIX = ("layer1(X)", "layer1(X[0])", "layer1(week)", "layer2(layer1(X))", "logits", "logits - y")
@@ -53,6 +54,12 @@ def test_an_answer_to_the_first_inputs_alone_is_refused(name):
 @pytest.mark.parametrize("name", RIGHT)
 def test_another_way_to_the_right_answer_passes_every_time(name):
     assert {verdict_on(lambda *args: RIGHT[name](*args), name).state for _ in range(5)} == {"passed"}
+
+
+def test_an_odd_answer_after_a_call_of_build_is_foreseen():
+    for odd in ODD:
+        found = verdict_on(lambda *args, odd=odd: (by_hooks(*args), odd)[1], "leaf_shapes")
+        assert found.state == "not yet" and UNFORESEEN not in found.message, found
 
 
 def test_shapes_that_are_known_without_a_model_are_refused():
