@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -60,6 +62,16 @@ def test_from_any_folder_this_environment_is_fit(tmp_path):
     assert len(done.stdout.splitlines()) <= 12
 
 
+def test_it_asks_no_network(monkeypatch, checked):
+    def refuse(*arguments, **options):
+        raise AssertionError("a connection")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert {mark for mark, _ in checked().values()} == {"ok"}
+
+
 def test_where_nothing_is_installed_each_line_says_what_to_do():
     done = run(ROOT, bare=True)
     lines = lines_of(done.stdout)
@@ -73,11 +85,28 @@ def test_where_nothing_is_installed_each_line_says_what_to_do():
     assert done.stdout.endswith("\nMend the lines marked NO, then run this again.\n")
 
 
+def test_as_installed_it_takes_the_ranges_of_the_installed_metadata(tmp_path):
+    """As from a wheel: the package without its project's folder, even where another project's file lies beside it."""
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "fpcourse", site / "fpcourse", ignore=shutil.ignore_patterns("__pycache__"))
+    pretend_installed(site, "fpcourse", "0.1.0", ["torch<3,>=2.13", "numpy>=2"])
+    pretend_installed(site, "numpy", "2.4.6")
+    (site / "pyproject.toml").write_text('[project]\nname = "other"\ndependencies = ["six"]\n')
+    lines = lines_of(run(tmp_path, site, bare=True).stdout)
+    assert list(lines)[1:4] == ["torch", "numpy", "forward pass"]
+    assert lines["torch"][1] == 'is missing: python -m pip install "torch<3,>=2.13"'
+    assert lines["numpy"] == ("NO", "2.4.6, not compared with >=2: python -m pip install packaging")
+
+
 @pytest.mark.parametrize(
     ("name", "version", "good"),
     [
         ("torch", "2.12.1+cpu", False),
+        ("torch", "3.0.0", False),
         ("torch", "2.14.0.dev20261101+cu130", True),
+        ("ipywidgets", "7.6.5", False),
+        ("ipywidgets", "7.7.1", True),
+        ("matplotlib", "3.9.4", False),
     ],
 )
 def test_a_version_out_of_range_is_named_with_the_range(tmp_path, monkeypatch, checked, name, version, good):
@@ -94,6 +123,17 @@ def test_a_version_out_of_range_is_named_with_the_range(tmp_path, monkeypatch, c
     assert {mark for other, (mark, _) in lines.items() if other != name} == {"ok"}
 
 
+def test_a_torch_that_does_not_load_is_no_traceback(tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch/__init__.py").write_text("raise OSError('a library is missing\\nand more')\n")
+    done = run(tmp_path, tmp_path, ROOT)
+    lines = lines_of(done.stdout)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert lines["forward pass"][0] == lines["device"][0] == "NO"
+    assert "(OSError: a library is missing)" in lines["forward pass"][1]
+    assert lines["numpy"][0] == lines["notebook"][0] == "ok"
+
+
 def test_other_numbers_than_the_courses_are_noticed(monkeypatch, checked):
     patients = fpcourse.patients
     monkeypatch.setattr(fpcourse, "patients", lambda n, seed: patients(n, seed=seed + 1))
@@ -102,12 +142,21 @@ def test_other_numbers_than_the_courses_are_noticed(monkeypatch, checked):
     assert re.match(r"patient 0 has the logit -?\d\.\d{3}, not -0\.160: install the versions", text)
 
 
+def test_an_old_python_is_told_so_and_nothing_else(monkeypatch, checked):
+    assert PROJECT["project"]["requires-python"] == ">={}.{}".format(*check.OLDEST_PYTHON)
+    monkeypatch.setattr(check.sys, "version_info", (3, 10, 14, "final", 0))
+    lines = checked()
+    assert list(lines) == ["Python"]
+    assert lines["Python"] == ("NO", "3.10.14: install Python 3.11 or newer, and make a new environment with it")
+
+
 @pytest.mark.parametrize(
     ("there", "mark", "text"),
     [
         ((), "NO", "no JupyterLab: python -m pip install jupyterlab"),
         (("google-colab",), "ok", "Colab"),
         (("jupyterlab", "jupyterlab_widgets"), "ok", "jupyterlab 1.0, with its widgets"),
+        (("notebook", "jupyterlab_widgets"), "ok", "notebook 1.0, with its widgets"),
         (("jupyterlab",), "NO", "jupyterlab 1.0 without its widgets: python -m pip install --force-reinstall"),
     ],
 )
@@ -122,3 +171,13 @@ def test_the_front_end_and_its_half_of_the_widgets(tmp_path, monkeypatch, there,
         (folder / "package.json").write_text("{}")
     ok, found = check.front_end()
     assert ok == (mark == "ok") and found.startswith(text)
+
+
+def test_a_half_installed_front_end_is_no_traceback(monkeypatch, checked):
+    monkeypatch.setitem(sys.modules, "jupyter_core.paths", None)
+    monkeypatch.setattr(
+        check, "installed", lambda name, real=check.installed: (name != "ipykernel" and real(name)) or None
+    )
+    lines = checked()
+    assert lines["kernel"] == ("NO", "ipykernel is missing: python -m pip install ipykernel")
+    assert lines["notebook"][0] == "NO" and "is incomplete: python -m pip install" in lines["notebook"][1]

@@ -91,6 +91,37 @@ def test_the_block_sees_the_readers_random_state_and_mode():
     assert torch.equal(inside, model(x)) and inside.grad_fn is None
 
 
+def test_training_flags_module_by_module():
+    model = ClinicalMLP()
+    model.bn1.eval()
+    model.drop.eval()
+    with unchanged(model):
+        model.eval()
+        model.relu.train()
+    assert {name: module.training for name, module in model.named_modules()} == {
+        "": True,
+        "layer1": True,
+        "layer2": True,
+        "layer3": True,
+        "relu": True,
+        "bn1": False,
+        "bn2": True,
+        "drop": False,
+    }
+
+
+def test_batch_norm_moves_inside_and_not_outside():
+    bn = nn.BatchNorm1d(3)
+    x = torch.randn(10, 3) + 5
+    mean, count = bn.running_mean, bn.num_batches_tracked
+    with unchanged(bn):
+        bn(x), bn(x)
+        assert bn.num_batches_tracked.item() == 2
+        torch.testing.assert_close(bn.running_mean, (0.1 + 0.09) * x.mean(0))
+    assert bn.running_mean is mean and bn.num_batches_tracked is count
+    assert mean.tolist() == [0, 0, 0] and count.item() == 0
+
+
 def test_a_shared_buffer_stays_shared_inside_and_outside():
     first, second = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     shared = second.running_mean = first.running_mean
@@ -101,6 +132,12 @@ def test_a_shared_buffer_stays_shared_inside_and_outside():
         assert second.running_mean.ne(0).all()
     assert first.running_mean is second.running_mean is shared
     assert shared.tolist() == [0, 0]
+
+
+def test_a_module_registered_twice():
+    relu, linear = nn.ReLU(), nn.Linear(2, 2)
+    model = nn.Sequential(linear, relu, linear, relu)
+    assert_unchanged(model, lambda: model(torch.randn(3, 2)))
 
 
 def test_gradients_by_identity():

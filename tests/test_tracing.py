@@ -1,9 +1,13 @@
 """tracing: against plain hooks, calls listed by hand and plain computation."""
 
+import contextlib
 import copy
 import gc
+import io
+import pickle
 import random
 import re
+import sys
 import threading
 import weakref
 from collections import OrderedDict
@@ -11,10 +15,13 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from helpers.models import Output, Pair, Run, note_of, state_of, world
+from helpers.models import Oracle, Output, Pair, Run, note_of, state_of, world
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from fpcourse.capturing import capture, get_intermediate_activations
+from fpcourse.hooks import do_nothing
 from fpcourse.models import ClinicalMLP
 from fpcourse.tracing import trace, trace_forward_pass
 
@@ -41,6 +48,33 @@ def test_clinical_mlp_has_these_eight_calls():
     assert calls.parameters == 3649
     root = calls.calls[0]
     assert (root.name, root.label, root.depth, root.is_leaf) == ("", "ClinicalMLP", 0, False)
+
+
+leaf = st.sampled_from([lambda: nn.Linear(4, 4), lambda: nn.BatchNorm1d(4), nn.ReLU, nn.Dropout])
+nested = st.recursive(
+    leaf.map(lambda make: make()),
+    lambda inner: st.lists(inner, min_size=1, max_size=3).map(lambda modules: nn.Sequential(*modules)),
+)
+
+
+@given(nested, st.integers(2, 5), st.booleans(), st.data())
+def test_random_models_agree_with_plain_hooks(model, batch, training, data):
+    model.train(training)
+    modules = list(model.modules())
+    for module in data.draw(st.lists(st.sampled_from(modules), max_size=2)):
+        if isinstance(module, nn.Sequential):  # a module that runs again elsewhere
+            module.append(data.draw(st.sampled_from([m for m in modules if not list(m.children())] or [nn.ReLU()])))
+    x = torch.randn(batch, 4)
+    before = state_of(model)
+    result = trace(model, x)
+    assert state_of(model) == before
+    oracle = Oracle(model, x)
+    assert oracle.error is None and result.calls == oracle.calls
+    # A leaf call is one after which the depth does not grow.
+    depths = [call.depth for call in oracle.calls] + [0]
+    leaves = [call for call, after in zip(oracle.calls, depths[1:], strict=True) if after <= call.depth]
+    assert list(result) == leaves
+    assert result.parameters == sum(p.numel() for p in model.parameters())
 
 
 def test_labels_number_only_what_ran_twice():
@@ -301,15 +335,16 @@ def test_an_unruly_forward_leaves_nothing(grad, nested):
         assert [call.label for call in result] == ["first", "norm", "body.0", "body.1", "body.2", "last"]
 
 
+@pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("register", ["register_forward_pre_hook", "register_forward_hook"])
 @pytest.mark.parametrize("layer", ["", "first", "norm", "body", "body.1", "body.2", "last"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_exception_in_any_layer_leaves_nothing(error, layer, register):
+def test_an_exception_in_any_layer_leaves_nothing(error, layer, register, nested):
     def raising(*_):
         random.random(), np.random.randn(), torch.rand(1)
         raise error
 
-    model, x = unruly(), torch.randn(5, 3)
+    model, x = unruly(nested), torch.randn(5, 3)
     getattr(model.get_submodule(layer), register)(raising)
     before = state_of(model)
     with pytest.raises(error) as caught:
@@ -317,6 +352,52 @@ def test_an_exception_in_any_layer_leaves_nothing(error, layer, register):
     assert state_of(model) == before
     assert caught.value.__notes__[-1].startswith(f"in {layer or 'the model itself'} (")
     assert caught.value.partial_trace.parameters == 3 * 4 + 4 + 2 * 8 + 4 * 2 + 2
+
+
+def test_the_random_numbers_after_a_trace_are_those_without_it():
+    def draw():
+        return (
+            random.random(),
+            random.gauss(),
+            np.random.randn(3).tolist(),
+            np.random.rand(),
+            torch.randn(2).tolist(),
+            torch.rand(1).item(),
+        )
+
+    def seed():
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        random.gauss(), np.random.randn(), torch.randn(1)
+
+    model, x = unruly(), torch.randn(5, 3)
+    seed()
+    expected = draw()
+    seed()
+    trace(model, x)
+    assert draw() == expected
+    model.last = nn.Linear(9, 9)
+    seed()
+    with pytest.raises(RuntimeError):
+        trace(model, x)
+    assert draw() == expected
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_graph_made_before_a_trace_runs_backward_after_it(fails):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(inplace=True), nn.Linear(4, 1))
+    twin, x = copy.deepcopy(model), torch.randn(8, 3)
+    twin(x).square().sum().backward()
+    loss = model(x).square().sum()
+    if fails:
+        with pytest.raises(RuntimeError):
+            trace(model, torch.randn(8, 4))
+    else:
+        trace(model, torch.randn(8, 3))
+        trace(model.eval(), torch.randn(8, 3))
+    loss.backward()
+    for mine, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(mine.grad, theirs.grad)
 
 
 class Writing(nn.Linear):
@@ -330,6 +411,94 @@ def test_a_warning_of_a_written_weight_names_the_readers_line():
     with pytest.warns(RuntimeWarning, match="wrote into the parameters weight") as caught:
         trace(Writing(2, 2), torch.ones(1, 2))
     assert caught[0].filename == __file__
+
+
+def test_a_warning_that_is_an_error_stops_no_restoration():
+    """The module that is not registered is put back first."""
+    model = Run(lambda self, x: self.loose[0](self.norm(x)), norm=nn.BatchNorm1d(2))
+    model.loose, x = [Writing(2, 2)], torch.randn(4, 2)
+    before = state_of(model)
+    with pytest.raises(RuntimeWarning, match="weight"):
+        trace(model, x)
+    assert state_of(model) == before
+
+
+# Copies made during a trace and after it
+
+
+class Copying(nn.Module):
+    """Copies and pickles itself in the middle of its forward."""
+
+    copies = ()  # of the class: no attribute that would be copied with it
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        x = self.norm(self.first(x))
+        if type(self).copies == ():
+            type(self).copies = copies_of(self)
+        return self.last(x)
+
+
+def copies_of(model):
+    saved = io.BytesIO()
+    torch.save(model, saved)
+    saved.seek(0)
+    return [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.load(saved, weights_only=False)]
+
+
+def hooks_of(model):
+    """The hooks that act, by module."""
+    return [
+        [
+            hook
+            for key in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks")
+            for hook in vars(module)[key].values()
+            if getattr(hook, "function", None) is not do_nothing
+        ]
+        for module in model.modules()
+    ]
+
+
+@pytest.mark.parametrize("own_hooks", [False, True])
+def test_copies_made_inside_a_forward_carry_nothing_that_acts(own_hooks):
+    model, x = Copying(), torch.randn(5, 3)
+    if own_hooks:
+        for module in model.modules():
+            module.register_forward_hook(own_hook)
+            module.register_forward_pre_hook(own_pre_hook)
+    hooks = hooks_of(model)
+    Copying.copies = ()
+    before = state_of(model)
+    result = trace(model, x)
+    assert state_of(model) == before and len(result) == 3 and len(Copying.copies) == 3
+    expected = model.eval()(x)
+    for again in Copying.copies:
+        assert hooks_of(again) == hooks
+        # It was copied in the middle of a forward in train mode, so its statistics had moved.
+        assert again.norm.num_batches_tracked.item() == 1 and again.training
+        again.norm.load_state_dict(model.norm.state_dict())
+        assert torch.equal(again.eval()(x), expected)
+    assert len(result) == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_copies_made_after_a_trace_are_those_of_an_untraced_model(fails):
+    model, x = ClinicalMLP(), torch.randn(4, 20)
+    if fails:
+        with pytest.raises(RuntimeError):
+            trace(model, torch.randn(4, 19))
+    else:
+        trace(model, x)
+    for again in copies_of(model):
+        assert not any(hooks_of(again)) and state_of(again)["tensors"] != state_of(model)["tensors"]
+        assert {key: value.tolist() for key, value in again.state_dict().items()} == {
+            key: value.tolist() for key, value in model.state_dict().items()
+        }
+        assert torch.equal(again.eval()(x), copy.deepcopy(model).eval()(x))
+    assert pickle.dumps(model) == pickle.dumps(model)
 
 
 # Nothing is kept alive
@@ -363,6 +532,61 @@ def test_an_activation_is_free_as_soon_as_the_forward_drops_it(no_collector, own
     assert alive == [1] * 4 and [ref() for ref in refs] == [None] * 4
 
 
+def test_no_activation_outlives_an_interrupt(no_collector):
+    refs = []
+
+    def forward(self, x):
+        x = self.first(x)
+        refs.append(weakref.ref(x))
+        self.stop(x)
+
+    def stop(self, x):
+        raise KeyboardInterrupt
+
+    model = Run(forward, first=nn.Linear(2, 2), stop=Run(stop))
+    try:
+        trace(model, torch.ones(1, 2))
+    except KeyboardInterrupt as error:
+        partial = error.partial_trace
+    assert refs[0]() is None and [call.label for call in partial] == ["first"]
+
+
+def test_no_activation_outlives_an_error_that_the_model_caught(no_collector):
+    refs = []
+
+    def forward(self, x):
+        x = self.first(x)
+        refs.append(weakref.ref(x))
+        with contextlib.suppress(RuntimeError):
+            self.wrong(x)
+        return self.first(self.first(x))
+
+    model = Run(forward, first=nn.Linear(2, 2), wrong=nn.Sequential(nn.Linear(3, 3)))
+    result = trace(model, torch.ones(1, 2))
+    assert refs[0]() is None and len(result) == 3
+
+
+def test_an_error_that_the_model_caught_holds_nothing_once_another_module_has_run(no_collector):
+    refs, alive = [], []
+
+    def forward(self, x):
+        try:
+            y = self.first(x)
+            refs.append(weakref.ref(y))
+            self.wrong(y)
+        except RuntimeError:
+            y = x
+        y = self.first(y)
+        alive.append(refs[0]() is not None)
+        return y
+
+    for run in (lambda model, x: model(x), trace):
+        refs.clear(), alive.clear()
+        with torch.no_grad():
+            run(Run(forward, first=nn.Linear(2, 2), wrong=nn.Linear(3, 3)), torch.ones(1, 2))
+        assert alive == [False]
+
+
 def test_no_model_outlives_its_trace(no_collector):
     model, x = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), torch.randn(3, 2)
     refs = [weakref.ref(one) for one in (model, model[0], model[0].weight, model[1].running_mean, x)]
@@ -386,8 +610,12 @@ def test_a_module_made_during_the_forward_does_not_outlive_it(no_collector):
 # Threads
 
 
-def hooks_of(model):
-    return [(dict(module._forward_pre_hooks), dict(module._forward_hooks)) for module in model.modules()]
+@pytest.fixture(autouse=True)
+def compiling():
+    """A trace that left compiling off would fail every later test; those here that are about it look before this."""
+    yield
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.set_stance("default")
 
 
 def run_together(*functions):
@@ -444,6 +672,17 @@ def test_traces_in_several_threads_see_their_own_calls():
     assert world()["hooks"] == hooks and torch.backends.mha.get_fastpath_enabled()
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_in_one_thread_is_nothing_to_the_other(error):
+    barrier, hooks = threading.Barrier(2, timeout=30), world()["hooks"]
+    fails, works = meeting(2, barrier, error("own")), meeting(3, barrier)
+    caught, result = run_together(lambda: trace(fails, torch.randn(4, 2)), lambda: trace(works, torch.randn(4, 3)))
+    assert type(caught) is error and caught.__notes__[0].startswith("in the model itself (Run), called with (4, 2);")
+    assert [call.label for call in caught.partial_trace.calls] == LABELS[1:]
+    assert [call.label for call in result.calls] == LABELS
+    assert world()["hooks"] == hooks
+
+
 def test_calls_of_another_thread_are_not_in_the_trace():
     barrier = threading.Barrier(2, timeout=30)
     here, there = meeting(2, barrier), meeting(3, barrier)
@@ -451,6 +690,103 @@ def test_calls_of_another_thread_are_not_in_the_trace():
     result, output = run_together(lambda: trace(here, torch.randn(4, 2)), lambda: there.eval()(x))
     assert [call.label for call in result.calls] == LABELS
     assert torch.equal(output, twin[2](twin[1](twin[0](x))))
+
+
+def test_a_module_that_another_thread_runs_as_well():
+    """The two models share an activation that carries a hook of the reader."""
+    shared = nn.ReLU()
+    shared.register_forward_hook(own_hook)
+    started, done = threading.Event(), threading.Event()
+
+    def forward(self, x):
+        x = self.act(self.first(x))
+        started.set()
+        assert done.wait(30)
+        return self.act(self.last(x))
+
+    def other():
+        assert started.wait(30)
+        nn.Sequential(nn.Linear(5, 5), shared)(torch.randn(1, 5))
+        done.set()
+
+    model = Run(forward, first=nn.Linear(2, 3), act=shared, last=nn.Linear(3, 1))
+    result, _ = run_together(lambda: trace(model, torch.randn(4, 2)), other)
+    assert [(call.label, call.depth, call.output_shapes) for call in result.calls] == [
+        ("Run", 0, ((4, 1),)),
+        ("first", 1, ((4, 3),)),
+        ("act:1", 1, ((4, 3),)),
+        ("last", 1, ((4, 1),)),
+        ("act:2", 1, ((4, 1),)),
+    ]
+
+
+def traced_in_turn(inner, x):
+    """Two traces of models around ``inner``: the second begins within the first, and runs ``inner`` after its end."""
+    first_runs, second_runs, first_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def early(self, x):
+        first_runs.set()
+        assert second_runs.wait(30)
+        return self.inner(x)
+
+    def late(self, x):
+        second_runs.set()
+        assert first_ended.wait(30)
+        return self.inner(x)
+
+    def first():
+        try:
+            return trace(Run(early, inner=inner), x)
+        finally:
+            first_ended.set()
+
+    def second():
+        assert first_runs.wait(30)
+        return trace(Run(late, inner=inner), x)
+
+    return run_together(first, second)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_encoders_traced_in_overlapping_threads_are_both_seen_inside(fast):
+    inner = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 1).eval()
+    inner.requires_grad_(False)  # the fused path's own condition
+    torch.backends.mha.set_fastpath_enabled(fast)
+    try:
+        one, other = traced_in_turn(inner, torch.randn(2, 3, 8))
+        assert torch.backends.mha.get_fastpath_enabled() is fast
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    assert [call.label for call in one] == [call.label for call in other]
+    assert "inner.layers.0.self_attn" in [call.label for call in one] and len(one) == 8
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo reads it
+@pytest.mark.exhaustive
+def test_compiled_models_traced_in_overlapping_threads_stay_compiled():
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(0)
+
+        def run(*args):
+            compiled[-1] += 1
+            return graph(*args)
+
+        return run
+
+    torch._dynamo.reset()
+    inner = torch.compile(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), backend=backend)
+    inner(torch.ones(2, 3))
+    assert compiled == [1]
+    before = world()
+    results = traced_in_turn(inner, torch.ones(2, 3))
+    assert world() == before
+    for result in results:
+        assert [call.label for call in result] == ["inner._orig_mod.0", "inner._orig_mod.1"]
+    assert compiled == [1]
+    inner(torch.ones(2, 3))
+    assert compiled == [2]
 
 
 # The reader's own hooks
@@ -592,6 +928,25 @@ def test_a_part_that_calls_itself():
     ]
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_part_that_calls_itself_and_catches_its_error(error):
+    def forward(self, x, n):
+        if n == 0:
+            raise error
+        try:
+            return self(x, n - 1)
+        except error:
+            return self.step(x) if self.step else x
+
+    def calls(step):
+        inner = Run(forward, step=step)
+        result = trace(Run(lambda self, x: self.inner(x, 2), inner=inner), torch.ones(2))
+        return [(call.label, call.depth) for call in result.calls]
+
+    assert calls(nn.ReLU()) == [("Run", 0), ("inner:1", 1), ("inner:2", 2), ("inner.step", 3)]
+    assert calls(None) == [("Run", 0), ("inner:1", 1), ("inner:2", 2)]
+
+
 # When the forward raises
 
 
@@ -621,6 +976,14 @@ def test_batch_norm_with_a_batch_of_one():
     assert [call.label for call in partial] == ["layer1"]
 
 
+def test_a_readers_own_hook_fails():
+    for register in ("register_forward_pre_hook", "register_forward_hook"):
+        model = ClinicalMLP()
+        getattr(model.layer2, register)(lambda *_: 1 / 0)
+        note, partial = note_of(model, torch.randn(16, 20), error=ZeroDivisionError)
+        assert note.startswith("in layer2 (") and note.endswith("worked: drop") and len(partial) == 4
+
+
 def test_the_original_error_comes_out():
     class Own(Exception):
         pass
@@ -636,11 +999,27 @@ def test_the_original_error_comes_out():
     assert "in the model itself" in error.__notes__[0] and "called with (3,), (2, 2);" in error.__notes__[0]
 
 
+def test_called_with_no_tensor():
+    note, _ = note_of(Run(lambda self: 1 / 0), error=ZeroDivisionError)
+    assert "called with no tensor" in note
+
+
 def test_the_innermost_module_of_a_nested_failure():
     model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
     note, partial = note_of(model, torch.ones(1, 4))
     assert note.startswith("in 1.1 (Linear(") and note.endswith("worked: 1.0")
     assert [call.label for call in partial.calls] == ["0", "0.0", "0.1", "1.0"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_keyboard_interrupt(error):
+    def interrupt(self, x):
+        raise error
+
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Sequential(nn.Dropout(), Run(interrupt)))
+    note, partial = note_of(model, torch.randn(4, 3), error=error)
+    assert note.startswith("in 1.1 (Run(") and "called with (4, 3)" in note and note.endswith("worked: 1.0")
+    assert [call.label for call in partial] == ["0", "1.0"]
 
 
 def test_a_model_that_catches_its_own_error_is_traced_through():
@@ -692,6 +1071,129 @@ def test_the_note_names_the_call_that_raised_not_one_whose_error_was_caught(at):
     assert [call.label for call in partial] == ["fine"]
 
 
+def test_a_trace_started_while_an_error_is_handled():
+    try:
+        raise KeyError
+    except KeyError:
+        assert len(trace(ClinicalMLP(), torch.randn(4, 20))) == 8
+        note, _ = note_of(ClinicalMLP(), torch.randn(4, 19))
+        assert note.startswith("in layer1")
+
+
+def stopping(self, x):
+    raise KeyboardInterrupt
+
+
+def test_a_model_that_catches_an_interrupt_is_traced_through():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except KeyboardInterrupt:
+            x = self.rescue(x)  # runs while the interrupt is being handled
+        return self.last(x)
+
+    model = Run(
+        forward,
+        wrong=nn.Sequential(nn.ReLU(), nn.Sequential(Run(stopping))),
+        rescue=nn.Sequential(nn.Tanh()),
+        last=nn.Linear(3, 1),
+    )
+    before = state_of(model)
+    result = trace(model, torch.ones(2, 3))
+    assert state_of(model) == before
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Run", 0, False),
+        ("wrong.0", 2, True),
+        ("rescue", 1, False),
+        ("rescue.0", 2, True),
+        ("last", 1, True),
+    ]
+
+
+def test_a_container_that_catches_an_interrupt_of_its_part():
+    def catching(self, x):
+        try:
+            self.part(x)
+        except KeyboardInterrupt:
+            return self.instead(x)
+
+    inner = Run(catching, part=Run(stopping), instead=nn.ReLU())
+    result = trace(nn.Sequential(inner, nn.Tanh()), torch.ones(2))
+    assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
+        ("Sequential", 0, False),
+        ("0", 1, False),
+        ("0.instead", 2, True),
+        ("1", 1, True),
+    ]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_the_note_after_an_interrupt_that_was_caught(error):
+    def raising(self, x):
+        raise error
+
+    def forward(self, x):
+        try:
+            self.first(x)
+        except KeyboardInterrupt:
+            x = self.fine(x)
+        return self.last(x)
+
+    model = Run(forward, first=nn.Sequential(Run(stopping)), fine=nn.ReLU(), last=Run(raising))
+    note, partial = note_of(model, torch.ones(2), error=error)
+    assert note.startswith("in last (Run()") and note.endswith("worked: fine")
+    assert [(call.label, call.depth) for call in partial.calls] == [("fine", 1)]
+
+
+def test_an_interrupt_caught_again_and_again():
+    def forward(self, x):
+        for _ in range(3):
+            try:
+                self.stop(self.fine(x))
+            except KeyboardInterrupt:
+                x = self.fine(x)
+        return x
+
+    result = trace(Run(forward, stop=Run(stopping), fine=nn.ReLU()), torch.ones(2))
+    assert [(call.label, call.depth) for call in result.calls[1:]] == [(f"fine:{n}", 1) for n in range(1, 7)]
+
+
+def test_an_interrupt_of_a_call_by_keyword():
+    def forward(self, *, x, mask):
+        raise KeyboardInterrupt
+
+    model = Run(lambda self, x: self.inner(x=x, mask=x[0]), inner=Run(forward))
+    note, _ = note_of(model, torch.ones(2, 3), error=KeyboardInterrupt)
+    assert note == "in inner (Run()), called with (2, 3), (3,); no call had finished yet"
+
+
+def test_an_error_raised_from_another():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except RuntimeError as error:
+            raise ValueError("own") from error
+
+    model = Run(lambda self, x: self.inner(x), inner=Run(forward, wrong=nn.Linear(9, 9)))
+    note, partial = note_of(model, torch.ones(2, 3), error=ValueError)
+    assert note.startswith("in inner (") and len(partial.calls) == 0
+
+
+def test_an_error_that_is_raised_again_later_is_still_that_of_its_layer():
+    def forward(self, x):
+        try:
+            self.wrong(x)
+        except RuntimeError as error:
+            kept = error
+        self.fine(x)
+        raise kept
+
+    model = Run(forward, wrong=nn.Linear(9, 9), fine=nn.ReLU())
+    note, partial = note_of(model, torch.ones(2, 3))
+    assert note.startswith("in wrong (Linear(") and note.endswith("worked: fine")
+    assert [call.label for call in partial] == ["fine"]
+
+
 def test_a_nested_trace_that_fails():
     def forward(self, x):
         return trace(self.sub, self.first(x))
@@ -706,6 +1208,54 @@ def test_a_nested_trace_that_fails():
     assert outer.startswith("in sub.1 (Linear(") and outer.endswith("worked: sub.0")
     # It is the reader's own trace that the error carries.
     assert [call.label for call in caught.value.partial_trace] == ["first", "sub.0"]
+
+
+def test_a_nested_trace_whose_error_is_caught():
+    def forward(self, x):
+        try:
+            trace(self.sub, x)
+        except RuntimeError as error:
+            partial.append(error.partial_trace)
+        return self.last(x)
+
+    partial, model = [], Run(forward, sub=nn.Sequential(nn.Tanh(), nn.Linear(9, 9)), last=nn.ReLU())
+    result = trace(model, torch.ones(2, 3))
+    assert [(call.label, call.depth) for call in result.calls] == [("Run", 0), ("sub.0", 2), ("last", 1)]
+    assert [call.label for call in partial[0]] == ["0"]
+
+
+class WithoutName(nn.Module):
+    def forward(self, x):
+        raise ValueError("the reader's")
+
+    def __repr__(self):
+        raise AttributeError("not set yet")
+
+
+class HalfMade(nn.Linear):
+    """A layer of one's own that never called Linear's __init__."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
+    def forward(self, x):
+        raise ValueError("the reader's")
+
+    def extra_repr(self):
+        return ""
+
+
+@pytest.mark.parametrize("make", [WithoutName, HalfMade])
+def test_a_module_that_cannot_describe_itself_does_not_hide_the_error(make):
+    model = nn.Sequential(nn.ReLU(), make())
+    note, partial = note_of(model, torch.ones(2), error=ValueError)
+    assert note.startswith("in 1 (") and make.__name__ in note and "called with (2,)" in note
+    assert [call.label for call in partial] == ["0"]
+
+
+def test_wrong_arguments_of_the_model_itself():
+    note, partial = note_of(ClinicalMLP(), torch.ones(2, 20), torch.ones(3), error=TypeError)
+    assert note.startswith("in the model itself (ClinicalMLP), called with (2, 20), (3,);") and not partial.calls
 
 
 def test_no_module_is_a_type_error():
@@ -737,3 +1287,12 @@ def test_trace_forward_pass_prints_and_returns_none(capsys):
     assert str(result).splitlines()[0].split() == ["layer", "type", "input", "output", "parameters"]
     cells = re.findall("<td[^>]*>(.*?)</td>", result._repr_html_())
     assert cells == [cell for row in result.table().rows for cell in row]
+
+
+def test_meta_device_gives_shapes_without_memory():
+    with torch.device("meta"):
+        model, x = ClinicalMLP(n_features=10**6, hidden=(10**6, 32)), torch.empty(16, 10**6)
+    result = trace(model, x)
+    assert result[0].output_shapes == ((16, 10**6),) and result[0].output_bytes == 4 * 16 * 10**6
+    assert result[0].parameters == 10**12 + 10**6
+    assert [call.label for call in result][-1] == "layer3"

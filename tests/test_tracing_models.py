@@ -1,7 +1,7 @@
 """tracing of every kind of model: against plain hooks and calls listed by hand; none of them is changed."""
 
 import copy
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
@@ -100,6 +101,46 @@ def test_keyword_only_calls():
     ]
 
 
+def test_keyword_arguments_follow_the_positional_ones():
+    model = Run(lambda self, x, **named: self.inner(x, b=named["mask"], a=x[0]), inner=Run(lambda self, x, b, a: b))
+    result = traced_as_by_plain_hooks(model, torch.ones(2, 3), mask=torch.ones(7), unused=None)
+    assert shapes_of(result.calls) == [
+        ("Run", ((2, 3), (7,)), ((7,),)),
+        ("inner", ((2, 3), (7,), (3,)), ((7,),)),
+    ]
+
+
+def test_modules_called_with_no_tensor():
+    table = nn.Embedding(5, 3)
+    model = Run(
+        lambda self, x: (self.weights(), self.size(3), x),
+        weights=Run(lambda self: self.table.weight, table=table),
+        size=Run(lambda self, n: n + 1),
+    )
+    result = traced(model, torch.ones(1))
+    assert shapes_of(result.calls) == [
+        ("Run", ((1,),), ((5, 3), (1,))),
+        ("weights", (), ((5, 3),)),
+        ("size", (), ()),
+    ]
+    # A leaf has the weights that it uses without a call.
+    assert [call.parameters for call in result.calls] == [0, 15, 0]
+    assert [call.output_bytes for call in result.calls] == [64, 60, 0]
+    assert shapes_of(traced(Run(lambda self: None)).calls) == [("Run", (), ())]
+
+
+def test_a_leaf_counts_no_weights_that_another_call_has_counted():
+    table = nn.Embedding(5, 3)
+    model = Run(
+        lambda self, x: self.head(self.table(x)),
+        table=table,
+        head=Run(lambda self, x: x @ self.table.weight.T + self.spare.weight.sum(), table=table, spare=nn.Linear(2, 2)),
+    )
+    result = traced(model, torch.tensor([1, 2]))
+    assert [(call.label, call.parameters) for call in result] == [("table", 15), ("head", 2 * 2 + 2)]
+    assert result.parameters == 15 + 6
+
+
 def test_functional_operations_are_no_calls():
     model = Run(lambda self, x: torch.relu(self.linear(x)).view(-1), linear=nn.Linear(2, 2))
     assert [call.label for call in traced_as_by_plain_hooks(model, torch.ones(1, 2)).calls] == ["Run", "linear"]
@@ -116,6 +157,21 @@ def test_a_shared_module_has_the_name_under_which_it_is_found_first():
     assert [call.label for call in result.calls] == ["Sequential", "a:1", "b", "a:2", "b.d", "a:3"]
     assert [call.depth for call in result.calls] == [0, 1, 1, 2, 2, 1]
     assert result.parameters == 20 and [call.parameters for call in result] == [20, 20, 0, 20]
+
+
+def test_a_container_under_two_names():
+    block = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model = Run(lambda self, x: self.second(self.first(x)), first=block, second=block)
+    result = traced_as_by_plain_hooks(model, torch.ones(1, 2))
+    assert [call.label for call in result.calls] == [
+        "Run",
+        "first:1",
+        "first.0:1",
+        "first.1:1",
+        "first:2",
+        "first.0:2",
+        "first.1:2",
+    ]
 
 
 def test_module_lists_and_dicts():
@@ -160,6 +216,19 @@ def test_modules_made_during_the_forward():
     assert [call.parameters for call in result.calls] == [0, 0, 9, 6, 0, 4]
     assert result.parameters == 0  # none is the model's
     assert not norms[0]._forward_hooks and not norms[0]._forward_pre_hooks
+
+
+def test_a_module_registered_during_the_forward_has_its_name_and_goes():
+    def forward(self, x):
+        if not hasattr(self, "late"):
+            self.late = nn.Sequential(nn.Linear(2, 2))
+        return self.late(x)
+
+    model = Run(forward)
+    assert [call.label for call in traced(model, torch.ones(1, 2)).calls] == ["Run", "late", "late.0"]
+    assert not hasattr(model, "late")
+    model(torch.ones(1, 2))
+    assert [call.label for call in traced(model, torch.ones(1, 2)).calls] == ["Run", "late", "late.0"]
 
 
 def test_modules_in_a_plain_list_are_seen_and_unchanged():
@@ -207,7 +276,21 @@ def test_recurrent_layers_with_the_batch_first():
     assert result[1].parameters == 2 * 3 * 5 * (4 + 5 + 2) + 2 * 3 * 5 * (10 + 5 + 2)
 
 
-# Parametrised and compiled modules
+def test_a_packed_sequence():
+    padded = torch.randn(3, 5, 2)
+    model = nn.LSTM(2, 4, batch_first=True)
+    in_order = pack_padded_sequence(padded, torch.tensor([5, 3, 1]), batch_first=True)
+    # 9 steps of 2 numbers and the batch size of each of the 5 steps; two states of (1, 3, 4).
+    (call,) = traced(model, in_order)
+    assert call.input_shapes == ((9, 2), (5,)) and call.output_shapes == ((9, 4), (5,), (1, 3, 4), (1, 3, 4))
+    assert call.output_dtypes == ("float32", "int64", "float32", "float32")
+    assert call.output_bytes == 9 * 4 * 4 + 5 * 8 + 2 * 12 * 4
+    mixed = pack_padded_sequence(padded, torch.tensor([1, 5, 3]), batch_first=True, enforce_sorted=False)
+    (call,) = traced(model, mixed)
+    assert call.input_shapes == ((9, 2), (5,), (3,), (3,))  # and the order, there and back
+
+
+# Parametrised, quantised, compiled and scripted modules
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -226,6 +309,23 @@ def test_weight_norm(training):
     assert result.parameters == 18
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_spectral_norm_whose_iteration_moves_in_train_mode(training):
+    model = nn.Sequential(parametrizations.spectral_norm(nn.Linear(40, 30)), nn.Linear(30, 1)).train(training)
+    x = torch.ones(2, 40)
+    vector = model[0].parametrizations.weight[0]._u
+    value = vector.clone()
+    result = traced(model, x)
+    assert model[0].parametrizations.weight[0]._u is vector and torch.equal(vector, value)
+    assert [(call.label, call.parameters) for call in result] == [
+        ("0", 40 * 30 + 30),
+        ("0.parametrizations.weight.0", 0),
+        ("1", 31),
+    ]
+    model(x)
+    assert torch.equal(vector, value) is not training  # what the trace had to prevent
+
+
 @pytest.mark.parametrize("norm", [nn.utils.spectral_norm, parametrizations.weight_norm, parametrizations.orthogonal])
 def test_a_parametrised_model_computes_the_same_after_a_trace(norm):
     torch.manual_seed(0)
@@ -233,6 +333,40 @@ def test_a_parametrised_model_computes_the_same_after_a_trace(norm):
     twin, x = copy.deepcopy(model), torch.randn(3, 4)
     traced(model, x)
     assert torch.equal(model(x), twin(x))
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor, .* are deprecated:UserWarning")
+def test_a_quantised_model():
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), {nn.Linear})
+    x = torch.ones(2, 4)
+    expected, scale = model(x), model[0].scale
+    result = trace(model, x)
+    assert [(call.label, call.type, call.output_shapes) for call in result.calls] == [
+        ("Sequential", "Sequential", ((2, 3),)),
+        ("0", "Linear", ((2, 3),)),
+        ("1", "ReLU", ((2, 3),)),
+    ]
+    assert [call.parameters for call in result] == [0, 0]  # packed ones are no parameters
+    assert torch.equal(model(x), expected) and model[0].scale == scale
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.*` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("training", [True, False])
+def test_a_script_module_inside_is_one_call(training):
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)))
+    model = nn.Sequential(nn.ReLU(), scripted, nn.Linear(3, 1)).train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    flags = [module.training for module in model.modules()]
+    result = trace(model, torch.randn(5, 4))
+    assert shapes_of(result) == [
+        ("0", ((5, 4),), ((5, 4),)),
+        ("1", ((5, 4),), ((5, 3),)),
+        ("2", ((5, 3),), ((5, 1),)),
+    ]
+    assert [call.parameters for call in result] == [0, 21, 4]  # also those inside, which make no call
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert [module.training for module in model.modules()] == flags == [training] * len(flags)
 
 
 class Counting:
@@ -275,6 +409,7 @@ def a_function(backend):
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo reads it
+@pytest.mark.parametrize("name", ["eager", pytest.param("aot_eager", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     ("make", "labels"),
     [
@@ -284,9 +419,9 @@ def a_function(backend):
         (a_function, ["Run", "first", "norm", "last"]),
     ],
 )
-def test_a_compiled_model_is_seen_inside_and_stays_compiled(make, labels):
+def test_a_compiled_model_is_seen_inside_and_stays_compiled(make, labels, name):
     torch._dynamo.reset()
-    backend = Counting("eager")
+    backend = Counting(name)
     model, x = make(backend), torch.randn(5, 4)
     model(x)
     warm = backend.compiled, backend.ran
@@ -319,6 +454,34 @@ def test_a_model_of_torch_fx():
     result = traced(model, x)
     assert result.calls == Oracle(model, x).calls  # not of a copy: fx makes that one of another class
     assert [call.label for call in result] == ["layer1", "bn1", "relu:1", "drop", "layer2", "bn2", "relu:2", "layer3"]
+
+
+def test_functional_calls_and_vmap():
+    def forward(self, x):
+        twice = {name: 2 * value for name, value in self.inner.named_parameters()}
+        return torch.func.functional_call(self.inner, twice, x) + torch.vmap(self.inner)(x)
+
+    model = Run(forward, inner=nn.Sequential(nn.Linear(3, 2), nn.ReLU()))
+    result = traced(model, torch.randn(5, 3))
+    assert shapes_of(result) == [
+        ("inner.0:1", ((5, 3),), ((5, 2),)),
+        ("inner.1:1", ((5, 2),), ((5, 2),)),
+        ("inner.0:2", ((3,),), ((2,),)),  # what vmap shows its function is one sample
+        ("inner.1:2", ((2,),), ((2,),)),
+    ]
+    assert [call.parameters for call in result] == [8, 0, 8, 0]
+
+
+def test_a_model_that_trains_itself_in_its_forward():
+    def forward(self, x):
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(self.inner(x.requires_grad_()).sum(), x)
+        return x + gradient
+
+    model = Run(forward, inner=nn.Linear(3, 1))
+    with torch.no_grad():
+        result = traced(model, torch.ones(2, 3))
+    assert shapes_of(result.calls) == [("Run", ((2, 3),), ((2, 3),)), ("inner", ((2, 3),), ((2, 1),))]
 
 
 # Attention
@@ -357,7 +520,73 @@ def test_a_transformer_encoder_in_eval_mode_shows_all_its_calls(mask, fast):
     assert [call.output_shapes[0] for call in result] == [(2, 3, n) for n in (8, 8, 8, 16, 16, 8, 8, 8)] * 2
 
 
-# Lazy modules and other devices
+def test_the_fused_path_is_used_again_after_a_trace():
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 1).eval()
+    x, seen = torch.randn(2, 3, 8), []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    def fused():
+        seen.clear()
+        with torch.no_grad(), Watch():
+            model(x)
+        return "aten._transformer_encoder_layer_fwd.default" in seen
+
+    assert fused()
+    traced(model, x)
+    assert fused()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_transformer_encoder_layer_alone(training):
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True).train(training)
+    twin, x = copy.deepcopy(model), torch.randn(2, 3, 8)
+    result = traced(model, x)
+    assert without_counts(result.calls) == without_counts(Oracle(twin, x).calls)
+    assert [call.label for call in result] == [
+        "norm1",
+        "self_attn",
+        "dropout1",
+        "norm2",
+        "linear1",
+        "dropout",
+        "linear2",
+        "dropout2",
+    ]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_whole_transformer(training):
+    model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True).train(training)
+    twin, source, target = copy.deepcopy(model), torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    result = traced(model, source, target)
+    assert without_counts(result.calls) == without_counts(Oracle(twin, source, target).calls)
+    attention = {call.name: call.input_shapes for call in result if call.type == "MultiheadAttention"}
+    assert attention == {
+        "encoder.layers.0.self_attn": ((2, 5, 8),) * 3,
+        "decoder.layers.0.self_attn": ((2, 3, 8),) * 3,
+        "decoder.layers.0.multihead_attn": ((2, 3, 8), (2, 5, 8), (2, 5, 8)),
+    }
+    assert sum(call.parameters for call in result) == result.parameters == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("weights", "shapes"), [(True, ((2, 3, 8), (2, 3, 3))), (False, ((2, 3, 8),))])
+def test_attention_alone(weights, shapes):
+    x = torch.randn(2, 3, 8)
+    (call,) = traced(nn.MultiheadAttention(8, 2, batch_first=True), x, x, x, need_weights=weights)
+    assert call.input_shapes == ((2, 3, 8),) * 3 and call.output_shapes == shapes and call.parameters == 288
+
+
+# Wrappers, lazy modules, other devices and layouts
+
+
+def test_data_parallel_on_the_cpu():
+    model = nn.DataParallel(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+    result = traced_as_by_plain_hooks(model, torch.randn(4, 2))
+    assert [call.label for call in result.calls] == ["DataParallel", "module", "module.0", "module.1"]
 
 
 def test_lazy_modules_are_traced_on_copies_and_stay_lazy():
@@ -376,6 +605,16 @@ def test_lazy_modules_are_traced_on_copies_and_stay_lazy():
     assert all(nn.parameter.is_lazy(parameter) for parameter in model.parameters())
     # Still free to be initialised for another size.
     assert model(torch.randn(6, 5, 7)).shape == (6, 2) and model[4].in_features == 20
+
+
+def test_a_lazy_model_whose_forward_fails_is_lazy_again():
+    model = nn.Sequential(nn.LazyLinear(3), nn.Linear(4, 1))
+    before = state_of(model)
+    with pytest.raises(RuntimeError) as caught:
+        trace(model, torch.ones(2, 5))
+    assert state_of(model) == before and type(model[0]) is nn.LazyLinear
+    assert caught.value.__notes__[0].startswith("in 1 (Linear(in_features=4")
+    assert [call.label for call in caught.value.partial_trace] == ["0"]
 
 
 def test_a_model_of_100_gigabytes_on_the_meta_device():
@@ -414,6 +653,49 @@ def test_no_parameter_is_copied():
     with Watch():
         trace(model, x)
     assert made and max(made) < 4 * 1000 * 1000
+
+
+def test_a_jagged_tensor():
+    x = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(5, 4)], layout=torch.jagged)
+    result = traced(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), x)
+    assert shapes_of(result) == [
+        ("0", ((2, "*", 4),), ((2, "*", 3),)),
+        ("1", ((2, "*", 3),), ((2, "*", 3),)),
+    ]
+    assert [call.output_bytes for call in result] == [7 * 3 * 4] * 2
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype stage")
+def test_a_nested_tensor_of_the_older_layout():
+    x = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(5, 4)])
+    (call,) = traced(nn.Linear(4, 3), x)
+    assert call.input_shapes == ((2, "*", 4),) and call.output_shapes == ((2, "*", 3),)
+    assert call.output_bytes == 7 * 3 * 4
+
+
+def test_sparse_tensors():
+    adjacency = torch.eye(4).to_sparse()
+    model = Run(
+        lambda self, a, x: self.mix(self.keep(a), self.linear(x)),
+        keep=Run(lambda self, a: a * 2),
+        linear=nn.Linear(3, 2),
+        mix=Run(lambda self, a, x: torch.sparse.mm(a, x)),
+    )
+    result = traced(model, adjacency, torch.ones(4, 3))
+    assert shapes_of(result) == [
+        ("keep", ((4, 4),), ((4, 4),)),
+        ("linear", ((4, 3),), ((4, 2),)),
+        ("mix", ((4, 4), (4, 2)), ((4, 2),)),
+    ]
+    assert result[0].output_bytes == 4 * 4 + 2 * 4 * 8
+
+
+def test_sparse_gradients_are_kept():
+    model = nn.Embedding(5, 3, sparse=True)
+    model(torch.tensor([1, 2])).sum().backward()
+    gradient = model.weight.grad
+    traced(model, torch.tensor([0]))
+    assert model.weight.grad is gradient and gradient.to_dense().sum() == 6
 
 
 # transformers
@@ -503,6 +785,22 @@ def test_a_graph_with_a_checkpoint_runs_backward_after_the_trace(reentrant):
         assert torch.equal(mine.grad, theirs.grad)
     for mine, theirs in zip(model.buffers(), twin.buffers(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_what_a_checkpoint_computes_again_is_seen(reentrant):
+    def forward(self, x):
+        loss = self.model(x).sum()
+        return torch.autograd.grad(loss, x) if not reentrant else loss.backward()
+
+    def model():
+        torch.manual_seed(0)
+        return Run(forward, model=Checkpointed(reentrant))
+
+    x = torch.randn(5, 3, requires_grad=True)
+    result, oracle = trace(model(), x), Oracle(model(), x)
+    assert oracle.error is None and result.calls == oracle.calls
+    assert Counter(call.name for call in result)["model.block.0"] == 2
 
 
 def test_the_clinical_model_in_half_precision_and_under_autocast():

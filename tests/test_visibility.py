@@ -59,6 +59,16 @@ def test_settings_are_put_back_after_an_exception(compiled, error):
     assert settings() == before
 
 
+def test_a_reader_who_has_switched_the_fused_path_off_finds_it_off():
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with calls_visible([]):
+            pass
+        assert not torch.backends.mha.get_fastpath_enabled()
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+
+
 def test_overlapping_blocks_in_two_threads_put_back_what_was_before_both(compiled):
     before, modules = settings(), list(compiled.modules())
     entered, left = threading.Event(), threading.Event()

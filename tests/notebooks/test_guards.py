@@ -192,3 +192,44 @@ def test_a_broken_notebook_is_noticed():
     notebook.metadata["widgets"] = {}
     with pytest.raises(AssertionError):
         test_no_widget_state_and_a_picture_beside_each_view(notebook)
+
+
+ASKED = """\
+**Predict first.** What is 5 times 2?
+
+1. 52
+2. 10
+3. 25
+
+<details>
+<summary>Answer</summary>
+
+1. Tempting, since 52 has both digits.
+2. **Right.** It is {right}, {more}.
+3. It looks so, because 25 is a product too.{wrong}
+
+</details>
+"""
+
+
+def asking(title="A", wrong="", right="10", more="a product"):
+    """A notebook whose one run prints 10 and 11, and that then asks under this heading."""
+    stream = nbformat.v4.new_output("stream", name="stdout", text="10, 11\n")
+    cells = [
+        nbformat.v4.new_markdown_cell("# A\nTwo words.", id="a"),
+        nbformat.v4.new_code_cell("print(5 * 2, 11)", outputs=[stream], id="b"),
+        *([] if title == "A" else [nbformat.v4.new_markdown_cell(f"## {title}", id="c")]),
+        nbformat.v4.new_markdown_cell(ASKED.format(wrong=wrong, right=right, more=more), id="d"),
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize("title", ["A", FIVE_QUESTIONS])
+def test_a_false_option_needs_no_run_and_the_right_one_does(title):
+    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title))
+    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, wrong=" It would be 11."))
+    for broken in ({"right": "12"}, {"more": "not 25"}, {"wrong": " It would be 12."}):
+        with pytest.raises(AssertionError):
+            test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, **broken))
+    with pytest.raises(AssertionError):
+        test_every_number_in_the_prose_stands_in_a_run_beside_it(asking("Another section"))
