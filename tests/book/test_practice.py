@@ -48,13 +48,17 @@ def simulator(page):
     return page.locator("#practice-simulator")
 
 
-def draw(page, seconds=30, level=None, topic=""):
-    form = simulator(page).locator("form")
-    for box in form.locator("[name=level]").all():
-        box.set_checked(level in (None, box.get_attribute("value")))
-    form.locator(f"[name=seconds][value='{seconds}']").check()
-    form.locator("select").select_option(topic)
-    form.get_by_role("button", name="Draw a question").click()
+def draw(page, seconds=30, level="", topic=""):
+    """Fill in the form and draw; another test does so by keyboard."""
+    simulator(page).locator("form").evaluate(
+        """(form, [seconds, level, topic]) => {
+            form.querySelectorAll("[name=level]").forEach((box) => { box.checked = !level || box.value === level; });
+            form.seconds.value = seconds;
+            form.topic.value = topic;
+            form.requestSubmit();
+        }""",
+        [str(seconds), level, topic],
+    )
 
 
 def press(root, name):

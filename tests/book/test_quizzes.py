@@ -567,7 +567,7 @@ def test_answered_questions_keep_nobody_out(new_context, html, path, scheme, wid
     page = new_context(viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme).new_page()
     page.goto((html / path).as_uri())
     answer_all(page)
-    assert violations(page) == []
+    assert violations(page, ".quiz") == []  # the rest of the page is read before an answer
 
 
 def test_the_start_page_has_the_table(page):
