@@ -10,8 +10,9 @@ import pytest
 import torch
 from browser import FLAGS, launch_options
 from filelock import FileLock
-from helpers.built_book import HTML, ROOT, record, wait_until_ready
+from helpers.built_book import HTML, PATIENCE, ROOT, record, wait_until_ready
 from helpers.visits import VISITS
+from playwright.sync_api import expect
 
 OFFLINE = [
     "--disable-background-networking",
@@ -25,6 +26,8 @@ OFFLINE = [
 
 # Playwright switches off what keeps a page from rewriting its address too often; a reader's browser has it on.
 NOT_AS_A_READER = ["--disable-ipc-flooding-protection"]
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +46,20 @@ def html(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(playwright):
-    return {"args": [*FLAGS, *OFFLINE], "ignore_default_args": NOT_AS_A_READER, **launch_options(playwright)}
+    options = {"args": [*FLAGS, *OFFLINE], "ignore_default_args": NOT_AS_A_READER, "timeout": PATIENCE}
+    return options | launch_options(playwright)
+
+
+@pytest.fixture
+def new_context(new_context):
+    """pytest-playwright's, which closes its contexts; these wait long."""
+
+    def patient(**options):
+        context = new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    return patient
 
 
 @pytest.fixture(scope="session")

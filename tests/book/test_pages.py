@@ -114,7 +114,7 @@ def test_nothing_keeps_a_reader_out_in_any_setting(browser, html, path, scheme, 
 
 @each_theme
 def test_highlighted_code_stands_out_from_its_ground(browser, html, scheme):
-    """A specimen of all that is highlighted in the book, in a cell, in its output, and in the text."""
+    """A specimen of all that is highlighted in the book, in each of the start page's blocks."""
     blocks = "".join(
         block
         for path in pages()
@@ -123,7 +123,7 @@ def test_highlighted_code_stands_out_from_its_ground(browser, html, scheme):
     kinds = sorted(set(re.findall(r'<span class="([\w ]+)">', blocks)))
     assert len(kinds) > 15
     specimen = " ".join(f'<span class="{kind}">{kind}</span>' for kind in kinds)
-    with opened(browser, (html / "book/10_practice.html").as_uri(), scheme) as page:
+    with opened(browser, (html / "book/00_start.html").as_uri(), scheme) as page:
         page.evaluate(
             """(specimen) => document.querySelectorAll('div.highlight pre').forEach((pre) => {
                 pre.innerHTML = specimen; })""",

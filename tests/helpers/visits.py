@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Page
 
-from helpers.built_book import NARROW, SIZES, record, violations, wait_until_ready
+from helpers.built_book import NARROW, PATIENCE, SIZES, record, violations, wait_until_ready
 
 UNFOLD = "document.querySelectorAll('details').forEach((fold) => { fold.open = true; })"
 # axe takes most of its time for the thousands of spans of highlighted code; their colours are judged on a specimen.
@@ -99,6 +99,7 @@ def opened(browser: Browser, address: str, scheme: str = "light", width: int = 1
     """The page in a window of this width and theme, all of its folds unfolded; its requests and errors are recorded."""
     size = {"width": width, "height": SIZES[width]}
     with browser.new_context(viewport=size, color_scheme=scheme, **options) as context:
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         record(page)
         page.goto(address)
