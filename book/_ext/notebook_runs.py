@@ -95,12 +95,14 @@ def fill_in(app, docname, source):
         return
     notebook = json.loads(source[0])
     run = run_of(app, notebook)
+    for cell in code_cells(notebook):
+        cell["outputs"] = []  # the committed ones are not of this build
     if run.exists():
         executed = nbformat.read(run, as_version=4)
         for cell, outcome in zip(code_cells(notebook), code_cells(executed), strict=True):
             cell |= {"outputs": outcome.outputs, "execution_count": outcome.execution_count}
         notebook["metadata"]["language_info"] = executed.metadata.language_info
-        source[0] = json.dumps(notebook)
+    source[0] = json.dumps(notebook)
 
 
 def setup(app):
