@@ -1,26 +1,24 @@
 """Notebooks are executed two at a time before Sphinx reads them, and again only when their runs may differ.
 
-Runs are kept by jupyter-cache, where MyST-NB looks for them: by a notebook's code, in a folder of what all notebooks
-import. So a change of prose, of a style sheet or of the book's scripts executes nothing. A notebook that fails here is
-left to MyST-NB, which runs it once more and says where it failed.
+A run is kept in a file named by the notebook's code, in a folder named by what all notebooks import. So a change of
+prose, of a style sheet or of the book's scripts executes nothing. A cell that fails is a warning: the build fails.
 """
 
 import hashlib
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import nbformat
-from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.executors import utils
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = ("fpcourse",)
-READ = ("book/_ext", "book/_static", "fpcourse/assets")
+READ = (*IMPORTED, "book/_ext", "book/_static")
 AT_A_TIME = 2
 
 
@@ -33,45 +31,87 @@ def fingerprint(*folders: str, without: set[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def choose_cache(app, config):
-    # As many threads as cores: more of them wait for each other, and cost several times the work.
+def choose_folder(app):
+    # As many threads as cores: more of them wait for one another, and cost several times the work.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    folder = Path(app.doctreedir).with_name(".notebook_runs")
-    config.nb_execution_cache_path = str(folder / fingerprint(*IMPORTED, without={".pyc", ".css"}))
-    for outdated in set(map(str, folder.glob("*"))) - {config.nb_execution_cache_path}:
-        shutil.rmtree(outdated)
+    app.runs = Path(app.doctreedir).with_name(".notebook_runs") / fingerprint(*IMPORTED, without={".pyc", ".css"})
+    app.runs.mkdir(parents=True, exist_ok=True)
+    for outdated in set(app.runs.parent.iterdir()) - {app.runs}:
+        shutil.rmtree(outdated, ignore_errors=True)
 
 
-def execute(app, env, docnames):
-    cache = get_cache(app.config.nb_execution_cache_path)
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def run_of(app, notebook) -> Path:
+    """The file that keeps the run of a notebook with this code."""
+    code = json.dumps(["".join(cell["source"]) for cell in code_cells(notebook)])
+    return app.runs / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.ipynb"
+
+
+def execute_missing(app, env, docnames):
+    """Execute the notebooks among the documents whose runs are not kept."""
     notebooks = {}
-    for path in (Path(env.doc2path(name)) for name in docnames):
+    for name in docnames:
+        path = Path(env.doc2path(name))
         if path.suffix == ".ipynb":
             notebook = nbformat.read(path, as_version=4)
-            with suppress(KeyError):
-                cache.match_cache_notebook(notebook)
-                continue
-            notebooks[path] = notebook
+            if not run_of(app, notebook).exists():
+                notebooks[name] = notebook
     # The longest first, so that it is not run alone at the end.
-    longest_first = sorted(notebooks, key=lambda path: -path.stat().st_size)
+    names = sorted(notebooks, key=lambda name: -len(str(notebooks[name])))
+
+    def execute_and_keep(name: str) -> str:
+        notebook, run = notebooks[name], run_of(app, notebooks[name])
+        logging.getLogger(__name__).info("executing %s", name)
+        fault = execute(notebook, Path(env.doc2path(name)).parent, app.config.nb_execution_timeout)
+        if not fault:
+            part = run.with_suffix(f".{Path(name).name}")  # whole or not there, if the build is interrupted
+            nbformat.write(notebook, part)
+            part.replace(run)
+        return fault
+
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        runs = pool.map(lambda path: run(notebooks[path], path, app.config.nb_execution_timeout), longest_first)
-        for path, result in zip(longest_first, runs, strict=True):
-            if not result.err:
-                made = {"execution_seconds": result.time}
-                cache.cache_notebook_bundle(
-                    CacheBundleIn(result.nb, str(path), data=made), check_validity=False, overwrite=True
-                )
+        for name, fault in zip(names, pool.map(execute_and_keep, names), strict=True):
+            if fault:
+                logging.getLogger(__name__).warning("%s", fault, location=name)
 
 
-def run(notebook, path: Path, timeout: int) -> utils.ExecutionResult:
-    logging.getLogger(__name__).info("executing %s", path.name)
-    return utils.single_nb_execution(notebook, cwd=str(path.parent), timeout=timeout, allow_errors=False)
+def execute(notebook, folder: Path, timeout: int) -> str:
+    """Execute a notebook in place; what failed and in which cell, or nothing."""
+    begun = []
+    where = {"metadata": {"path": str(folder)}}
+    # A kernel sends what a cell prints in pieces, cut where its clock says; coalesced, it stands in one box.
+    client = NotebookClient(notebook, timeout=timeout, coalesce_streams=True, resources=where)
+    client.on_cell_start = lambda cell, cell_index: begun.append(cell.get("id", cell_index))
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        return f"cell {begun[-1] if begun else 0!r} failed: {error}"
+    return ""
+
+
+def fill_in(app, docname, source):
+    """What Sphinx reads is the notebook with the outputs of its run."""
+    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+        return
+    notebook = json.loads(source[0])
+    run = run_of(app, notebook)
+    for cell in code_cells(notebook):
+        cell["outputs"] = []  # the committed ones are not of this build
+    if run.exists():
+        executed = nbformat.read(run, as_version=4)
+        for cell, outcome in zip(code_cells(notebook), code_cells(executed), strict=True):
+            cell |= {"outputs": outcome.outputs, "execution_count": outcome.execution_count}
+        notebook["metadata"]["language_info"] = executed.metadata.language_info
+    source[0] = json.dumps(notebook)
 
 
 def setup(app):
     # "env": Sphinx reads all documents again when this value differs from the last build's.
     app.add_config_value("book_fingerprint", fingerprint(*READ, without={".pyc"}), "env", str)
-    app.connect("config-inited", choose_cache)
-    app.connect("env-before-read-docs", execute)
+    app.connect("builder-inited", choose_folder)
+    app.connect("env-before-read-docs", execute_missing)
+    app.connect("source-read", fill_in)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

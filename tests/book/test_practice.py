@@ -1,15 +1,12 @@
 """Practise the interview: all questions without JavaScript, the mock interview and its clock, the cards."""
 
-import itertools
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pytest
 import yaml
 from helpers.built_book import NARROW, ROOT, SIZES, violations
-from helpers.small_books import build, lay_out
 from playwright.sync_api import expect
 
 PAGE = "book/10_practice.html"
@@ -442,78 +439,3 @@ def test_nothing_keeps_a_reader_out_in_any_state(opened, scheme, width):
 def test_no_handler_stands_in_the_page():
     controls = [(INTERVIEW / f"{part}.html").read_text(encoding="utf8") for part in ("simulator", "cards")]
     assert not re.search(r"\son\w+=|javascript:|<script|style=", "".join(controls))
-
-
-# The build
-
-
-@pytest.fixture
-def small_book(tmp_path):
-    """A book of one page with three questions, whose runs and misconceptions lead to pages of its own."""
-    book = lay_out(
-        tmp_path, "format: jb-book\nroot: book/10_practice\nchapters:\n- file: book/reference/misconceptions\n"
-    )
-    (book / "book" / "reference").mkdir()
-    shutil.copytree(INTERVIEW, book / "book" / "interview")
-    entries = [entry | {"runs": [], "misconceptions": [5]} for entry in BANK[:3]]
-    write_bank(book, entries)
-    (book / "book" / "reference" / "misconceptions.md").write_text(
-        '# M\n\n## N\n\n### 5. "A thing"\nText.\n', encoding="utf8"
-    )
-    write_page(book, "# P\n\n```{interview-questions} screen\n```\n\n[this](#shape-of-a-weight)\n")
-    return book, entries
-
-
-def write_bank(book, entries):
-    text = yaml.safe_dump(entries, allow_unicode=True)
-    (book / "book" / "interview" / "bank.yml").write_text(text, encoding="utf8")
-
-
-def write_page(book, text):
-    (book / "book" / "10_practice.md").write_text(text, encoding="utf8")
-
-
-ASKED = "# P\n\n```{interview-questions} screen\n```\n\n"
-# What to change in the first three entries, the text of the page, and what the build says.
-WRONG = {
-    "links and ids": (
-        [{"answer": "A [broken link](nowhere.md) in it."}, {"runs": ["01_forward_pass.ipynb#no-cell"]}, {"id": "p"}],
-        ASKED + "[this](#shape-of-a-wait)\n",
-        ["nowhere.md", "01_forward_pass.ipynb", "question 'p' has the id of a heading", "'shape-of-a-wait'"],
-    ),
-    "names": (
-        [{"misconceptions": [6]}],
-        ASKED + "```{interview-questions} scren\n```\n\n```{practice} game\n```\n",
-        [
-            "names misconception 6, which book/reference/misconceptions.md does not have",
-            "no question has the level 'scren'",
-            "'game' is not one of the parts simulator, cards",
-        ],
-    ),
-    "form": (
-        [{"skeleton": ["One."]}],
-        ASKED,
-        ["book/interview/bank.yml, what-is-a-forward-pass: ['One.'] is too short. Mend the entry"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("changes", "page", "messages"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_in_the_bank_or_the_page_fails_the_build(small_book, changes, page, messages):
-    book, entries = small_book
-    write_bank(book, [entry | change for entry, change in itertools.zip_longest(entries, changes, fillvalue={})])
-    write_page(book, page)
-    done = build(book)
-    assert done.returncode != 0
-    assert [message for message in messages if message not in done.stdout + done.stderr] == []
-
-
-def test_a_change_in_the_bank_changes_the_page(small_book):
-    book, entries = small_book
-    assert build(book).returncode == 0
-    built = book / "_build" / "html" / "book" / "10_practice.html"
-    assert 'href="#shape-of-a-weight"' in built.read_text(encoding="utf8")
-    write_bank(book, [entries[0] | {"question": "What is `new` here, and what is not?"}, *entries[1:]])
-    assert build(book).returncode == 0
-    text = built.read_text(encoding="utf8")
-    assert '<code class="docutils literal notranslate"><span class="pre">new</span></code> here' in text

@@ -3,10 +3,9 @@
 import json
 import re
 
-import nbformat
 import pytest
 from helpers.built_book import NARROW, ROOT, SIZES, pages, violations
-from helpers.small_books import build, lay_out
+from helpers.small_books import build, lay_out, question, write_notebook
 
 KEY = "fpcourse.record"
 TOC = """\
@@ -16,16 +15,6 @@ chapters:
   - file: book/01_chapter
   - file: book/notes
 """
-
-
-def question(label="Predict first", name="a", right=2, options=("one", "two", "three"), text="What?") -> str:
-    """A question each of whose feedbacks names the question and the option."""
-    feedback = [
-        f"{'**Right.** As' if at == right else 'Tempting, as'} {name}{at}." for at in range(1, len(options) + 1)
-    ]
-    listed = ["\n".join(f"{at}. {item}" for at, item in enumerate(items, 1)) for items in (options, feedback)]
-    fold = f"<details>\n<summary>Answer</summary>\n\n{listed[1]}\n\n</details>"
-    return f"**{label}.** {text} ({name})\n\n{listed[0]}\n\n{fold}"
 
 
 RICH = question(
@@ -55,21 +44,12 @@ NOTES = f"# Notes\n\n## A part\n\n{question(name='n1')}\n\nText.\n\n{question(na
 NOT_KEPT = "This browser keeps nothing for this page"
 
 
-def write(path, cells) -> None:
-    """A notebook of these cells; where there is no text, a cell of code."""
-    made = [
-        nbformat.v4.new_code_cell("1 + 1", id=name) if text is None else nbformat.v4.new_markdown_cell(text, id=name)
-        for name, text in cells
-    ]
-    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
-
-
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """The folder of a small built book with questions of every kind."""
     folder = lay_out(tmp_path_factory.mktemp("quizzes") / "b", TOC)
-    write(folder / "book/00_start.ipynb", START)
-    write(folder / "book/01_chapter.ipynb", CHAPTER)
+    write_notebook(folder / "book/00_start.ipynb", START)
+    write_notebook(folder / "book/01_chapter.ipynb", CHAPTER)
     (folder / "book/notes.md").write_text(NOTES, encoding="utf8")
     done = build(folder)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -483,58 +463,6 @@ def test_two_tabs_lose_nothing_of_each_other(reader):
         tab.wait_for_function("document.querySelector('.exercise-done input').checked")
 
 
-def test_the_table_follows_a_changed_page(tmp_path, browser):
-    folder = lay_out(tmp_path, TOC)
-    write(folder / "book/00_start.ipynb", START)
-    write(folder / "book/01_chapter.ipynb", CHAPTER)
-    (folder / "book/notes.md").write_text("# Notes\n\nText.\n", encoding="utf8")
-    counted = []
-    for text in ("# Notes\n\nText.\n", NOTES):
-        (folder / "book/notes.md").write_text(text, encoding="utf8")
-        done = build(folder)
-        assert done.returncode == 0, done.stderr[-3000:]
-        html = (folder / "_build/html/book/00_start.html").read_text(encoding="utf8")
-        [rows] = re.findall(r'<script type="application/json">(.*)</script>', html)
-        counted.append({row["page"]: len(row["predictions"]) for row in json.loads(rows)})
-    assert counted == [{"00_start": 1, "01_chapter": 2}, {"00_start": 1, "01_chapter": 2, "notes": 2}]
-
-
-# What breaks the format fails the build.
-
-BROKEN = {
-    "predict-few": (question(name="few").replace("3. three\n", ""), "it has 2 options and 3 items of feedback"),
-    "predict-many": (question(name="many", options="abcdef"), "it has 6 options: give it two to five"),
-    "predict-none": (question(name="none", right=0), "0 items of feedback begin with **Right.**"),
-    "predict-two": (question(name="two").replace("Tempting", "**Right.** Tempting"), "3 items of feedback begin with"),
-    "predict-no": (question(name="no").replace("3. Tempting", "3. No"), "feedback 3 begins with 'No'"),
-    "predict-wrong": (question(name="wrong").replace("1. Tempting", "1. **Wrong**"), "feedback 1 begins with 'Wrong'"),
-    "predict-open": (question(name="open").replace("\n\n</details>", ""), "expected a numbered list of options"),
-    "predict-bare": (question(name="bare").replace("1. one\n2. two\n3. three", "Text."), "expected a numbered list"),
-    "predict-shut": (question(name="shut").replace("Answer", "Solution"), "expected a numbered list of options"),
-    "named": (question(name="named"), "its cell has the id 'named': give it the id 'predict-<word>'"),
-    "question-1": (question("Question 1"), "its cell has the id 'question-1': give it the id 'question-<word>'"),
-    "question-third": (question("Question 3"), "it is called 'Question 3.': in its place it is 'Question 2.'"),
-    "predict-other": ("**Predict:** What?", "no question begins in this cell"),
-    "predict-x-1": (question(name="x") + "\n\n## Predict x 1", "its id is also that of a heading"),
-    "ex-lost-start": (None, "exercise 'ex-lost': its code cell is in no section whose heading"),
-    "": (question(name="nameless"), "its cell has no id: give it the id 'predict-<word>'"),
-}
-
-
-def test_what_breaks_the_format_fails_the_build(tmp_path):
-    folder = lay_out(tmp_path)
-    page = folder / "book/page.ipynb"
-    write(page, [("title", "# A page"), *((name or "gone", text) for name, (text, _) in BROKEN.items())])
-    notebook = json.loads(page.read_text(encoding="utf8"))
-    del notebook["cells"][-1]["id"]  # as in a notebook of an older format
-    page.write_text(json.dumps(notebook), encoding="utf8")
-    done = build(folder)
-    assert done.returncode != 0
-    warnings = re.findall(r"WARNING: ((?:question|exercise) .*)", done.stderr)
-    for name, (_, message) in BROKEN.items():
-        about = "ex-lost" if name == "ex-lost-start" else name or None
-        assert [line for line in warnings if message in line and repr(about) in line], name
-    assert len(warnings) == len(BROKEN)
 
 
 # The real pages.
