@@ -16,7 +16,7 @@ def test_an_odd_answer_is_told_what_was_expected(name):
         assert UNFORESEEN not in found.message and "checks/" not in found.message, (kind, found.message)
 
 
-@pytest.mark.parametrize("name", set(checkers()) - {"mark_sentences"})
+@pytest.mark.parametrize("name", [name for name in checkers() if name != "mark_sentences"])
 @pytest.mark.parametrize("place", [0, -1])
 def test_what_was_handed_in_is_no_answer(name, place):
     assert verdict_on(lambda *arguments: arguments[place], name).state == "not yet"
