@@ -83,7 +83,8 @@ def cohort_rows():
 @pytest.fixture(scope="session")
 def visit(browser, html):
     """What a browser finds on a page in light, in dark, or without scripts: a dictionary, asked for once a worker."""
-    return cache(lambda path, how="light": VISITS[how](browser, (html / path).as_uri()))
+    found = cache(lambda path, how: VISITS[how](browser, (html / path).as_uri()))
+    return lambda path, how="light": found(path, how)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ FORMULAS = """() => [...document.querySelectorAll('article mjx-container')].map(
 }))"""
 
 WORDS = """() => {
-    const copy = document.querySelector('article').cloneNode(true);
+    const copy = document.querySelector('main').cloneNode(true);
     copy.querySelectorAll('pre, code, script, style').forEach((code) => code.remove());
     return copy.textContent;
 }"""
@@ -144,16 +144,15 @@ def flat_violations(page: Page) -> list[tuple[str, list[str]]]:
 def in_light(browser: Browser, address: str) -> dict:
     with opened(browser, address) as page:
         found = answers(page, IN_EACH_THEME | IN_LIGHT) | formulas(page)
+        found |= {"requests": [*page.requests], "errors": [*page.errors]}  # without those of what follows
+        found["violations"] = flat_violations(page)
         found["widths"] = {}
         for width in (390, NARROW):
             page.set_viewport_size({"width": width, "height": 844})
             found["widths"][width] = page.evaluate("document.documentElement.scrollWidth")
         page.set_viewport_size({"width": 1280, "height": SIZES[1280]})
         page.emulate_media(media="print")
-        found["printed"] = visible(page, *FURNITURE, "h1")
-        page.emulate_media(media="screen")
-        found |= {"requests": [*page.requests], "errors": [*page.errors]}
-        return found | {"violations": flat_violations(page)}
+        return found | {"printed": visible(page, *FURNITURE, "h1")}
 
 
 def in_dark(browser: Browser, address: str) -> dict:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import nn
@@ -147,9 +148,15 @@ def deep(weights: str | float, activation: str, seed: int = 0) -> Iterator[torch
         yield a
 
 
-def initialisation_bench(weights: str | float, activation: str, layer: int) -> dict:
+@cache
+def deep_with_spreads(weights: str | float, activation: str) -> tuple[list[torch.Tensor], list[tuple[float, float]]]:
     outputs = list(deep(weights, activation))
-    std, over_batch = zip(*map(spreads, outputs), strict=True)
+    return outputs, [spreads(a) for a in outputs]
+
+
+def initialisation_bench(weights: str | float, activation: str, layer: int) -> dict:
+    outputs, both = deep_with_spreads(weights, activation)
+    std, over_batch = zip(*both, strict=True)
     a = outputs[layer - 1]
     return {
         "std": list(std),
@@ -162,8 +169,7 @@ def initialisation_bench(weights: str | float, activation: str, layer: int) -> d
 def check_initialisation_bench(frames: dict) -> None:
     """Small numbers are right too, and the caption says those of its layer."""
     for (weights, activation, layer), frame in frames.items():
-        outputs = list(deep(weights, activation))
-        wanted = list(map(spreads, outputs))
+        outputs, wanted = deep_with_spreads(weights, activation)
         for name, which in (("std", 0), ("std over batch", 1)):
             for found, pair in zip(frame["values"][name], wanted, strict=True):
                 assert math.isclose(found, pair[which], rel_tol=1e-3)  # small numbers too
