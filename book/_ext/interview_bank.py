@@ -6,6 +6,7 @@ its id, ``[a question](10_practice.md#batchnorm-in-eval)``. A bank that is not o
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -22,6 +23,7 @@ MISCONCEPTIONS = "book/reference/misconceptions.md"
 REPLIES = {"strong": "Strong", "adequate": "Adequate", "red_flag": "Red flag"}
 
 
+@cache  # once a build: it takes a second
 def read(root: Path) -> list[dict]:
     """The entries of the bank.
 
