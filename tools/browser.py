@@ -49,7 +49,8 @@ def install() -> bool:
         return True
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    return succeeds("apt-get", "update") and succeeds("apt-get", "install", "-y", "chromium-headless-shell") and starts()
+    debian = succeeds("apt-get", "update") and succeeds("apt-get", "install", "-y", "chromium-headless-shell")
+    return debian and starts()
 
 
 if __name__ == "__main__":

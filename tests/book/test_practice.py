@@ -415,7 +415,7 @@ def show_everything(page):
     ],
 )
 def test_nothing_keeps_a_reader_out_in_any_state(opened, scheme, width):
-    """The whole page, with all questions unfolded, is among those of test_shell."""
+    """The whole page, with all questions unfolded, is among those of test_pages."""
     page = opened(width, scheme)
     page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")
     draw(page)
