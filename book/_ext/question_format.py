@@ -61,6 +61,8 @@ def faults(options: list, feedback: list):
         return
     if not 2 <= len(options) <= 5:
         yield f"it has {len(options)} options: give it two to five"
+    if len({option.astext() for option in options}) < len(options):
+        yield "an option stands twice: change one"
     if len(options) != len(feedback):
         yield f"it has {len(options)} options and {len(feedback)} items of feedback: give each option one, in its order"
     if (right := sum(map(is_right, feedback))) != 1:

@@ -62,6 +62,7 @@ ONE_CELL = [("prose", "# P\n\nText."), ("code", None)]
 BROKEN = {
     "predict-few": (question(name="few").replace("3. three\n", ""), "it has 2 options and 3 items of feedback"),
     "predict-many": (question(name="many", options="abcdef"), "it has 6 options: give it two to five"),
+    "predict-same": (question(name="same", options=("one", "two", "one")), "an option stands twice"),
     "predict-none": (question(name="none", right=0), "0 items of feedback begin with **Right.**"),
     "predict-two": (question(name="two").replace("Tempting", "**Right.** Tempting"), "3 items of feedback begin with"),
     "predict-no": (question(name="no").replace("3. Tempting", "3. No"), "feedback 3 begins with 'No'"),
@@ -216,14 +217,15 @@ def git(folder: Path, *arguments: str, **environment: str) -> None:
 
 
 def change_pages(book: Path) -> None:
-    """The prose of one notebook, the code of another, a page, the bank; and git knows a page that has not changed."""
+    """The prose of one notebook, the code of another, a page, the bank; git knows the page and one without a change."""
+    git(book, "init", "-q")
+    git(book, "add", "book/figure.ipynb", "book/notes.md")
+    git(book, "commit", "-qm", "Two pages", GIT_COMMITTER_DATE="2019-02-03T12:00:00")
     write_start(book, START + "\nAnother sentence.\n")
     write_changing(book, 2)
     (book / "book/notes.md").write_text(NOTES, encoding="utf8")
     write_bank(book, [SCREEN[0] | {"question": "What is `new` here, and what is not?"}, *SCREEN[1:]])
-    git(book, "init", "-q")
-    git(book, "add", "book/figure.ipynb")
-    git(book, "commit", "-qm", "The page", GIT_COMMITTER_DATE="2020-02-03T12:00:00")
+    git(book, "commit", "-qam", "One page", GIT_COMMITTER_DATE="2020-02-03T12:00:00")
     git(book, "commit", "-qm", "Another thing", "--allow-empty", GIT_COMMITTER_DATE="2021-02-03T12:00:00")
 
 
@@ -352,9 +354,11 @@ def test_a_change_in_the_bank_changes_the_page(builds):
 
 def test_a_page_says_when_it_was_last_changed_where_git_knows(builds, book, monkeypatch):
     assert not any("Last updated" in text_of(builds[0], page) for page in NOTEBOOKS)
-    assert "Last updated on 3 February 2020." in text_of(builds[1], "figure")
+    assert "Last updated on 3 February 2019." in text_of(builds[1], "figure")
+    assert "Last updated on 3 February 2020." in text_of(builds[1], "notes")
     assert "Last updated" not in text_of(builds[1], "start")
-    assert [str(day) for day in last_commits(book).values()] == ["2020-02-03"]
+    days = {Path(file).stem: str(day) for file, day in last_commits(book).items()}
+    assert days == {"figure": "2019-02-03", "notes": "2020-02-03"}
     git(book.parent, "clone", "-q", "--depth=1", book.as_uri(), "shallow")
     assert (book.parent / "shallow/book/figure.ipynb").is_file()
     assert last_commits(book.parent / "shallow") == {}

@@ -463,8 +463,6 @@ def test_two_tabs_lose_nothing_of_each_other(reader):
         tab.wait_for_function("document.querySelector('.exercise-done input').checked")
 
 
-
-
 # The real pages.
 
 

@@ -75,28 +75,3 @@ def questions() -> dict[str, list[Question]]:
     """All questions of the course, by page."""
     found = {path.stem: in_notebook(path) for path in NOTEBOOKS}
     return found | {path.relative_to(BOOK).as_posix(): in_page(path) for path in PAGES}
-
-
-def faults(question: Question, in_a_cell: bool = True) -> list[str]:
-    """What is wrong with a question, by the rules of CONTRIBUTING.md."""
-    begin = BEGIN.match(question.source)
-    if not begin:
-        return ["it does not begin with **Predict first.** or **Question N.**"]
-    found = []
-    name = rf"{'question' if begin[1] else 'predict'}-[a-z][a-z0-9-]*"
-    if in_a_cell and not re.fullmatch(name, question.name or ""):
-        found.append(f"its cell is called {question.name}")
-    if not 2 <= len(question.options) <= 5:
-        found.append(f"{len(question.options)} options")
-    if len(set(question.options)) != len(question.options):
-        found.append("an option stands twice")
-    if len(question.options) != len(question.feedback):
-        found.append(f"{len(question.options)} options, {len(question.feedback)} items of feedback")
-    if len(question.right) != 1:
-        found.append(f"{len(question.right)} options are right")
-    for number, item in enumerate(question.feedback, 1):
-        if re.match(r"\W*(Wrong|No)\b", item):
-            found.append(f"feedback {number} begins with a no")
-        if len(item.split()) < 6:
-            found.append(f"feedback {number} gives no reason")
-    return found
