@@ -78,6 +78,7 @@ def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.
     few = (everything == 0).any(0).nonzero().flatten().tolist()
     mostly = ((everything == 0).float().mean(0) > 0.5).nonzero().flatten().tolist()
     below = (everything <= 0).all(0).nonzero().flatten().tolist()
+    samples = (everything == 0).all(1).nonzero().flatten().tolist()  # seldom any
     return [
         Suspect(_zero(torch.cat(in_train_mode)), "That is so in train mode, where norm uses each batch's statistics."),
         Suspect(_zero(kept[-1]), "It looks at the last batch alone; a unit of this list fires in an earlier one.", 20),
@@ -86,7 +87,7 @@ def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.
         Suspect(few, "These are 0 for at least one sample; a dead unit is 0 for every one."),
         Suspect(mostly, "These are 0 for most samples. A unit that fires for a few is not dead."),
         Suspect([len(_zero(everything))], "It is a count, in a list: asked are the indices of these units."),
-        Suspect([], "It is empty. .all(1) asks of each sample; .all(0) asks of each unit, over the batch."),
+        Suspect(samples, "Is it from .all(1)? That asks of each sample; .all(0) asks of each unit, over the batch."),
         Suspect(below, "A unit whose output is below 0 counts as 0 here; ask for == 0."),
     ]
 

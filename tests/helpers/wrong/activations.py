@@ -274,7 +274,7 @@ WRONG = {
         (in_the_mode_at_hand, TRAIN_MODE, None),
         (a_mask, "From a mask, .nonzero()", None),
         (a_count, "which units, not how many", None),
-        (zero_for_a_sample, ".all(1) asks of each sample", None),
+        (zero_for_a_sample, "Is it from .all(1)?", None),
         (a_count_in_a_list, "asked are the indices of these units", None),
         (not_flat, ".flatten() comes before .tolist()", None),
         (eval_left_on, "eval() was left on", None),
