@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 SIZES = {1280: 900, 390: 844}  # windows of a laptop and of a phone
-PATIENCE = 300_000  # milliseconds to wait for a state, as a busy machine is not a failure
+PATIENCE = 120_000  # milliseconds to wait for a state, as a busy machine is not a failure
 A_TICK = 1500  # milliseconds in which a playing explorable steps once
 NARROW = 320  # at which WCAG asks for text that needs no scrolling to the side
 
