@@ -32,8 +32,6 @@ def fingerprint(*folders: str, without: set[str]) -> str:
 
 
 def choose_folder(app):
-    # As many threads as cores: more of them wait for one another, and cost several times the work.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     app.runs = Path(app.doctreedir).with_name(".notebook_runs") / fingerprint(*IMPORTED, without={".pyc", ".css"})
     app.runs.mkdir(parents=True, exist_ok=True)
     for outdated in set(app.runs.parent.iterdir()) - {app.runs}:
@@ -109,6 +107,8 @@ def fill_in(app, docname, source):
 
 
 def setup(app):
+    # The kernels inherit this. More threads than cores wait for one another, and cost several times the work.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # "env": Sphinx reads all documents again when this value differs from the last build's.
     app.add_config_value("book_fingerprint", fingerprint(*READ, without={".pyc"}), "env", str)
     app.connect("builder-inited", choose_folder)
