@@ -19,16 +19,17 @@ class LayerStatistics:
     """What one layer put out over all samples. ``shape`` is that of one sample, without the batch axis.
 
     ``mean`` and ``std`` are over all elements of all samples. ``std_over_batch`` is the std over the samples
-    of each element of a sample, averaged over the elements: how far the layer still tells samples apart.
-    Both are biased (population) stds.
+    of each element of a sample, averaged over the elements. Both are biased (population) stds. ``rms`` is the
+    root mean square of all elements, and ``relative_std_over_batch`` the std over the batch divided by it: what
+    differs between samples as a share of what is there, whatever the scale.
 
     ``zero_fraction`` is the share of elements that are exactly 0. ``saturated_fraction`` is the share closer
     than 0.01 to a limit of the range (``|tanh| > 0.99``, sigmoid below 0.01 or above 0.99), and None for
     modules other than ``nn.Sigmoid`` and ``nn.Tanh``.
 
     A unit is one place on the last axis, or a channel (the second axis) of an output of four axes,
-    ``(batch, channels, height, width)``. ``dead_units`` counts those that are 0 for every sample: after a
-    ReLU, the dead ones.
+    ``(batch, channels, height, width)``. ``dead_units`` counts those that are 0 for every sample, in the mode
+    in which the model ran: after a ReLU, the dead ones.
     """
 
     label: str
@@ -36,26 +37,36 @@ class LayerStatistics:
     mean: float
     std: float
     std_over_batch: float
+    rms: float
     zero_fraction: float
     saturated_fraction: float | None
     units: int
     dead_units: int
 
+    @property
+    def relative_std_over_batch(self) -> float:
+        """``std_over_batch / rms``; 0 for a layer that is 0 throughout."""
+        return self.std_over_batch / self.rms if self.rms else 0.0
+
     def __repr__(self) -> str:
         # Rounded: the last digits differ between processors.
         return (
             f"LayerStatistics({self.label!r}, mean={self.mean:z.4f}, std={self.std:.3g}, "
-            f"std_over_batch={self.std_over_batch:.3g}, zero_fraction={self.zero_fraction:.4f}, "
+            f"std_over_batch={self.std_over_batch:.3g}, rms={self.rms:.3g}, zero_fraction={self.zero_fraction:.4f}, "
             f"dead_units={self.dead_units} of {self.units})"
         )
 
 
 @dataclass(frozen=True, repr=False)
 class ModelStatistics(ShownAsTable, Sequence):
-    """The statistics of the layers, one for each call, in the order in which they ran."""
+    """The statistics of the layers, one for each call, in the order in which they ran.
+
+    ``mode`` is the one they were counted in: ``"train"``, ``"eval"``, or ``"mixed"`` if modules differ.
+    """
 
     layers: tuple[LayerStatistics, ...]
     samples: int
+    mode: str
 
     def __getitem__(self, index):
         return self.layers[index]
@@ -65,13 +76,13 @@ class ModelStatistics(ShownAsTable, Sequence):
 
     def __repr__(self) -> str:
         labels = ", ".join(layer.label for layer in self)
-        return f"ModelStatistics({len(self)} layers over {self.samples:,} samples: {labels})"
+        return f"ModelStatistics({len(self)} layers over {self.samples:,} samples, mode {self.mode}: {labels})"
 
     def table(self) -> Table:
         """One row a layer; a dash where a layer's range has no limits to saturate at."""
-        headers = ("layer", "shape", "mean", "std", "std over batch", "zeros", "saturated", "dead units")
+        numeric = ("mean", "std", "std over batch", "over rms", "zeros", "saturated", f"dead units ({self.mode})")
         return Table(
-            headers=headers,
+            headers=("layer", "shape", *numeric),
             rows=tuple(
                 (
                     layer.label,
@@ -79,13 +90,14 @@ class ModelStatistics(ShownAsTable, Sequence):
                     f"{layer.mean:z.4f}",
                     f"{layer.std:.3g}",
                     f"{layer.std_over_batch:.3g}",
+                    f"{layer.relative_std_over_batch:.3g}",
                     f"{layer.zero_fraction:.1%}",
                     "-" if layer.saturated_fraction is None else f"{layer.saturated_fraction:.1%}",
                     f"{layer.dead_units} of {layer.units}",
                 )
                 for layer in self
             ),
-            numeric=frozenset(headers[2:]),
+            numeric=frozenset(numeric),
         )
 
 
@@ -136,7 +148,13 @@ def layer_statistics(
             samples += len(batch)
     if samples == 0:
         raise ValueError("there are no batches; a generator gives its batches only once: make a new one")
-    return ModelStatistics(tuple(layer.statistics() for layer in running.values()), samples)
+    return ModelStatistics(tuple(layer.statistics() for layer in running.values()), samples, _mode(model))
+
+
+def _mode(model: nn.Module) -> str:
+    """``"train"``, ``"eval"``, or ``"mixed"`` if its modules are not all in one mode."""
+    flags = {module.training for module in model.modules()}
+    return "mixed" if len(flags) == 2 else "train" if True in flags else "eval"
 
 
 class _Running:
@@ -186,6 +204,7 @@ class _Running:
         variance = self.squares / self.count
         # Law of total variance: within the elements of a sample, and between them.
         std = (variance.mean() + self.mean.var(correction=0)).sqrt()
+        rms = (variance + self.mean**2).mean().sqrt()
         dead = _by_unit(self.zeros == self.count).all(0)
         return LayerStatistics(
             label=self.label,
@@ -193,6 +212,7 @@ class _Running:
             mean=self.mean.mean().item(),
             std=std.item(),
             std_over_batch=variance.sqrt().mean().item(),
+            rms=rms.item(),
             zero_fraction=(self.zeros / self.count).mean().item(),
             saturated_fraction=self.saturated / (self.count * self.mean.numel()) if self.limits else None,
             units=len(dead),

@@ -30,7 +30,7 @@ def state_of(model):
 
 
 def close(layer, other):
-    numbers = ("mean", "std", "std_over_batch", "zero_fraction", "saturated_fraction")
+    numbers = ("mean", "std", "std_over_batch", "rms", "zero_fraction", "saturated_fraction")
     for name in numbers:
         mine, theirs = getattr(layer, name), getattr(other, name)
         assert (mine is None and theirs is None) or mine == pytest.approx(theirs, rel=1e-6, abs=1e-7), name
@@ -61,6 +61,7 @@ def test_equals_plain_torch_on_stored_outputs(widths, activation, sizes, seed, s
         assert layer.mean == pytest.approx(output.mean().item(), **near)
         assert layer.std == pytest.approx(output.std(correction=0).item(), **near)
         assert layer.std_over_batch == pytest.approx(output.std(0, correction=0).mean().item(), **near)
+        assert layer.rms == pytest.approx(output.square().mean().sqrt().item(), **near)
         assert layer.zero_fraction == pytest.approx((output == 0).double().mean().item(), abs=1e-12)
         assert layer.dead_units == (output == 0).all(0).sum().item()
         if isinstance(model[int(name)], nn.Tanh):
@@ -98,7 +99,10 @@ def test_by_hand():
     assert (layer.mean, layer.zero_fraction) == (1.0, pytest.approx(4 / 6))
     assert layer.std == pytest.approx((14 / 6) ** 0.5)  # squares 4 * 1 + 1 + 9
     assert layer.std_over_batch == pytest.approx(1 / 3)  # 0, 0 and 1
+    assert layer.rms == pytest.approx((20 / 6) ** 0.5)
+    assert layer.relative_std_over_batch == pytest.approx((1 / 3) / (20 / 6) ** 0.5)
     assert (layer.units, layer.dead_units) == (3, 2)
+    assert layer_statistics(nn.ReLU(), -X.abs())[0].relative_std_over_batch == 0  # nothing but zeros
     # A unit is dead only when it is zero in every batch.
     assert layer_statistics(nn.ReLU(), [X, torch.tensor([[5.0, -1, -1]])])[0].dead_units == 1
 
@@ -110,6 +114,28 @@ def test_half_of_the_outputs_are_zero_and_no_unit_is_dead():
     for layer, (_, output) in zip(relu, outputs_of(model, X, ["relu"]), strict=True):
         assert layer.zero_fraction == pytest.approx((output == 0).double().mean().item())
         assert 0.4 < layer.zero_fraction < 0.6 and layer.dead_units == 0
+
+
+def test_the_relative_std_has_no_scale():
+    X = torch.randn(8, 3)
+    small, large = (layer_statistics(nn.Identity(), scale * X)[0] for scale in (0.001, 1000))
+    assert small.relative_std_over_batch == pytest.approx(large.relative_std_over_batch, rel=1e-5)
+
+
+def test_the_mode_in_which_units_were_counted_is_said():
+    """A unit that is dead in one mode may fire in the other."""
+    torch.manual_seed(0)
+    model, X = ClinicalMLP(), torch.randn(512, 20)
+    with torch.no_grad():
+        model.bn2.bias[20] = -1.5
+    train, eval_ = layer_statistics(model, X, ["relu"]), layer_statistics(model.eval(), X, ["relu"])
+    assert (train[1].dead_units, eval_[1].dead_units) == (0, 1)
+    assert [statistics.table().headers[-1] for statistics in (train, eval_)] == [
+        "dead units (train)",
+        "dead units (eval)",
+    ]
+    model.bn1.train()
+    assert layer_statistics(model, X, ["relu"]).mode == "mixed"
 
 
 def test_labels_in_calling_order_by_default_and_by_name():
@@ -308,11 +334,12 @@ def test_table_and_repr():
     X = torch.tensor([[-1.0, 2.0], [-3.0, 4.0]])
     statistics = layer_statistics(nn.Sequential(nn.ReLU(), nn.Tanh()), X)
     assert isinstance(statistics, ModelStatistics)
-    assert repr(statistics) == "ModelStatistics(2 layers over 2 samples: 0, 1)"
-    assert statistics.table().rows[0] == ("0", "(2,)", "1.5000", "1.66", "0.5", "50.0%", "-", "1 of 2")
-    assert statistics.table().rows[1][6] == "25.0%"  # tanh(2) is .964, tanh(4) is .9993
+    assert repr(statistics) == "ModelStatistics(2 layers over 2 samples, mode train: 0, 1)"
+    assert statistics.table().rows[0] == ("0", "(2,)", "1.5000", "1.66", "0.5", "0.224", "50.0%", "-", "1 of 2")
+    assert statistics.table().rows[1][7] == "25.0%"  # tanh(2) is .964, tanh(4) is .9993
     assert repr(statistics[0]) == (
-        "LayerStatistics('0', mean=1.5000, std=1.66, std_over_batch=0.5, zero_fraction=0.5000, dead_units=1 of 2)"
+        "LayerStatistics('0', mean=1.5000, std=1.66, std_over_batch=0.5, rms=2.24, zero_fraction=0.5000, "
+        "dead_units=1 of 2)"
     )
     assert "1.66" in str(statistics) and "1.66" in statistics._repr_html_()
     # A mean that is zero but for rounding has no sign.

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -334,6 +335,9 @@ def test_the_loss_from_the_probability_is_capped_at_100_with_no_gradient():
     loss = F.binary_cross_entropy(torch.sigmoid(z), torch.tensor(0.0))
     loss.backward()
     assert loss == 100 and z.grad == 0
+    p = torch.tensor(1.0, requires_grad=True)
+    F.binary_cross_entropy(p, torch.tensor(0.0)).backward()
+    assert abs(p.grad / 1e12 - 1) < 0.01
 
 
 def test_exp_overflows_where_softmax_does_not():
@@ -414,6 +418,15 @@ def test_dropout_draws_anew_on_each_pass_and_uses_the_random_state():
     assert not torch.equal(first, drop(ones))
     torch.set_rng_state(state)
     assert torch.equal(first, drop(ones))
+
+
+def test_the_mean_over_masks_is_not_the_pass_without_a_mask_behind_a_relu():
+    layer, x = nn.Linear(64, 32), torch.relu(torch.randn(16, 64))
+    with torch.no_grad():
+        noisy = torch.stack([layer(F.dropout(x, 0.3)) for _ in range(2000)])
+        plain = layer(x)
+    assert (noisy.mean(0) - plain).mean().abs() < 0.003  # dropout and a linear layer keep the mean
+    assert (torch.relu(noisy).mean(0) - torch.relu(plain)).mean() > 0.02  # a ReLU behind them does not
 
 
 def test_dropout_saves_a_mask_that_its_backward_uses():
@@ -666,6 +679,18 @@ def test_a_mean_of_means_is_another_number_for_uneven_batches():
     of_means = torch.stack([part.mean() for part in losses.split(16)]).mean()
     assert [len(part) for part in losses.split(16)] == [16, 16, 1]
     assert not torch.isclose(of_means, losses.mean())
+
+
+def test_new_rows_of_the_same_population_bring_the_statistics_back_nearly(net, X):
+    net.drop.p = 0.0
+    update_bn([torch.randn(16_384, 20)], net)
+    before = net.eval()(X)
+    for _ in range(20):
+        net.train()(2 * torch.randn(256, 20) + 3)  # rows of another kind
+    spoiled = (net.eval()(X) - before).abs().max()
+    update_bn([torch.randn(16_384, 20)], net)
+    restored = (net.eval()(X) - before).abs().max()
+    assert 0 < restored < 0.1 * spoiled
 
 
 def test_eval_keeps_the_graph(net, X):
@@ -1178,6 +1203,26 @@ def test_checkpointing_keeps_less_and_runs_the_block_twice(X):
     assert len(runs) == 2
 
 
+@pytest.mark.parametrize(
+    ("reentrant", "runs"),
+    [(False, {"": 1, "0": 2, "1": 2, "2": 2, "3": 1}), (True, {"": 2, "0": 2, "1": 2, "2": 2, "3": 2})],
+)
+def test_the_second_run_of_a_checkpoint_stops_when_the_last_saved_tensor_is_there(X, reentrant, runs):
+    layers = nn.Sequential(nn.Linear(20, 64), nn.BatchNorm1d(64), nn.GELU(), nn.Linear(64, 64))
+    counted = dict.fromkeys(("", "0", "1", "2", "3"), 0)
+
+    def count(name):
+        def hook(module, args, output):
+            counted[name] += 1
+
+        return hook
+
+    for name, module in layers.named_modules():
+        module.register_forward_hook(count(name))
+    checkpoint(layers, X.requires_grad_(), use_reentrant=reentrant).sum().backward()
+    assert counted == runs
+
+
 def test_checkpointing_gives_the_same_gradients(X):
     layers = block()
     layers(X).sum().backward()
@@ -1444,26 +1489,33 @@ def test_the_graph_has_nodes_that_no_module_is(net, X):
 # Initialisation and dead units
 
 
-def test_units_that_start_equal_stay_equal(X):
-    layers = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 1))
-    for p in layers.parameters():
-        nn.init.constant_(p, 0.1)
-    F.mse_loss(layers(X), torch.randn(16, 1)).backward()
-    rows = layers[0].weight.grad
-    assert rows.abs().max() > 0 and torch.allclose(rows, rows[:1].expand(64, 20))
-
-
-def test_adam_does_not_break_the_symmetry(X):
-    layers, y = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 1)), torch.randn(16, 1)
-    for p in layers.parameters():
-        nn.init.constant_(p, 0.1)
-    optimizer = torch.optim.Adam(layers.parameters(), lr=0.01)
-    for _ in range(5):
+def trained_from_equal_weights(X, optimizer, p=0.0):
+    """The first weight, (64, 20), after 50 steps from weights that were all 0.1."""
+    layers, y = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Dropout(p), nn.Linear(64, 1)), torch.randn(16, 1)
+    for parameter in layers.parameters():
+        nn.init.constant_(parameter, 0.1)
+    optimizer = optimizer(layers.parameters(), lr=0.01)
+    for _ in range(50):
         optimizer.zero_grad()
         F.mse_loss(layers(X), y).backward()
         optimizer.step()
-    rows = layers[0].weight
-    assert (rows - 0.1).abs().max() > 0.01 and torch.allclose(rows, rows[:1].expand(64, 20), atol=1e-5)
+    assert (layers[0].weight - 0.1).abs().max() > 0.01
+    return layers[0].weight
+
+
+def test_units_that_start_equal_stay_equal(X):
+    weight = trained_from_equal_weights(X, torch.optim.SGD)
+    assert torch.allclose(weight, weight[:1].expand(64, 20), atol=1e-5)
+
+
+def test_adam_does_not_break_the_symmetry(X):
+    weight = trained_from_equal_weights(X, torch.optim.Adam)
+    assert torch.allclose(weight, weight[:1].expand(64, 20), atol=1e-5)
+
+
+def test_dropout_breaks_the_symmetry_of_equal_weights(X):
+    weight = trained_from_equal_weights(X, torch.optim.SGD, p=0.3)
+    assert (weight - weight[0]).abs().max() > 1e-3
 
 
 def test_with_everything_at_0_the_last_bias_alone_moves(X):
@@ -1503,10 +1555,35 @@ def test_he_is_the_square_root_of_2_over_the_inputs():
     assert abs(layer.weight.std() / math.sqrt(2 / 256) - 1) < 0.02
 
 
-def test_the_default_weights_lose_the_input_through_ten_relu_layers():
+def spread(outputs):
+    """The std over the batch, averaged over the units, and its ratio to the root mean square of all."""
+    over_batch = outputs.std(0, correction=0).mean()
+    return over_batch, over_batch / outputs.square().mean().sqrt()
+
+
+def likeness(outputs):
+    """The mean cosine between rows of the first half and of the second."""
+    directions = outputs.double() / outputs.double().norm(dim=1, keepdim=True)
+    return (directions[:256] * directions[256:]).sum(1).mean()
+
+
+def test_the_default_weights_make_rows_alike_through_ten_relu_layers():
     outputs = deep(lambda layer: None)
-    assert outputs[-1].std(0).mean() < 1e-3 < 0.1 < outputs[0].std(0).mean()
+    assert 0.001 < spread(outputs[-1])[1] < 0.004 < 0.5 < spread(outputs[0])[1]
+    assert likeness(outputs[-1]) > 0.9999
     assert outputs[-1].std() > 100 * outputs[-1].std(0).mean()  # what is left over all elements are the biases
+
+
+def test_the_scale_of_the_weights_changes_the_spread_and_no_angle():
+    over_batch, ratios, likenesses = [], [], []
+    for std in (0.01, math.sqrt(2 / 256), 0.2):
+        torch.manual_seed(0)
+        rows = deep(lambda layer, std=std: nn.init.normal_(layer.weight, std=std), bias=False)[-1].double()
+        over_batch.append(spread(rows)[0])
+        ratios.append(spread(rows)[1])
+        likenesses.append(likeness(rows))
+    assert over_batch[0] < 1e-9 < 0.1 < over_batch[1] < 1 < 100 < over_batch[2]
+    assert max(ratios) - min(ratios) < 1e-4 and max(likenesses) - min(likenesses) < 1e-5
 
 
 def test_the_spread_over_the_batch_falls_where_the_spread_over_all_stays():
@@ -1516,11 +1593,9 @@ def test_the_spread_over_the_batch_falls_where_the_spread_over_all_stays():
 
 
 def test_rows_become_alike_with_depth():
-    def likeness(x):
-        return F.cosine_similarity(x[:256], x[256:]).mean()
-
     outputs = deep(he)
     assert likeness(outputs[0]) < 0.5 < 0.8 < likeness(outputs[-1])
+    assert 0.25 < spread(outputs[-1])[1] < 0.4 < 0.7 < spread(outputs[0])[1]
 
 
 def test_half_of_a_fresh_relus_outputs_are_0_and_no_unit_is_dead():
@@ -1556,16 +1631,75 @@ def test_a_dead_unit_behind_another_layer_can_wake():
         assert layers(x)[:, 0].max() > 0
 
 
-def test_weight_decay_pulls_a_dead_units_bias_towards_0():
-    layers, x = nn.Sequential(nn.Linear(20, 4), nn.ReLU(), nn.Linear(4, 1)), torch.randn(256, 20)
+DEAD = 3  # the unit of ``a_unit_at_minus_10`` that no row of ``x`` lifts above 0
+
+
+def a_unit_at_minus_10():
+    layers, x = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 1)), torch.randn(256, 20)
     with torch.no_grad():
-        layers[0].bias[0] = -100.0
-    layers(x).mean().backward()
-    torch.optim.SGD(layers.parameters(), lr=0.1, weight_decay=0.1).step()
-    assert -100 < layers[0].bias[0] < -98
+        layers[0].bias[DEAD] = -10.0
+    return layers, x, torch.randn(256, 1)
 
 
-def test_leaky_relu_has_a_slope_below_0():
+def fires_within(steps, layers, x, y, optimizer) -> bool:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.mse_loss(layers(x), y).backward()
+        optimizer.step()
+        if (layers[0](x)[:, DEAD] > 0).any():
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adam], ids=["SGD", "AdamW", "Adam"]
+)
+def test_weight_decay_revives_a_dead_unit_only_where_the_bias_decays_faster(optimizer):
+    layers, x, y = a_unit_at_minus_10()
+    size = layers[0].weight[DEAD].norm().item()
+    assert not fires_within(1000, layers, x, y, optimizer(layers.parameters(), lr=0.02, weight_decay=0.5))
+    assert layers[0].weight[DEAD].norm() < 0.1 * size and layers[0].bias[DEAD] < 0
+    layers, x, y = a_unit_at_minus_10()
+    weights, biases = [layers[0].weight, layers[2].weight], [layers[0].bias, layers[2].bias]
+    groups = [{"params": weights, "weight_decay": 0.0}, {"params": biases, "weight_decay": 0.5}]
+    assert fires_within(1000, layers, x, y, optimizer(groups, lr=0.02))
+
+
+def test_a_unit_dead_in_eval_mode_can_fire_and_learn_in_train_mode(net):
+    x, outputs = torch.randn(512, 20), []
+    with torch.no_grad():
+        net.bn2.bias[20] = -1.5
+    net.relu.register_forward_hook(lambda module, args, output: outputs.append(output))
+    net.eval()(x)
+    assert (outputs[-1][:, 20] == 0).all()
+    net.train()(x).square().sum().backward()
+    assert 0 < (outputs[-1][:, 20] > 0).sum() < 100
+    assert net.layer2.weight.grad[20].abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "moves"),
+    [
+        (lambda parameters: torch.optim.SGD(parameters, lr=0.1), False),
+        (lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9), True),
+        (lambda parameters: torch.optim.Adam(parameters, lr=0.01), True),
+    ],
+    ids=["SGD", "momentum", "Adam"],
+)
+def test_momentum_and_adam_move_a_dead_unit_for_some_more_steps(optimizer, moves):
+    layers, x, y = a_unit_at_minus_10()
+    with torch.no_grad():
+        layers[0].bias[DEAD] = 0.0  # alive, for the first steps
+    optimizer = optimizer(layers.parameters())
+    fires_within(1, layers, x, y, optimizer)
+    with torch.no_grad():
+        layers[0].bias[DEAD] = -100.0
+    before = layers[0].weight[DEAD].clone()
+    assert not fires_within(5, layers, x, y, optimizer) and not layers[0].weight.grad[DEAD].any()
+    assert (not torch.equal(before, layers[0].weight[DEAD])) == moves
+
+
+def test_leaky_relu_has_a_slope_for_negative_inputs():
     x = torch.tensor([-3.0], requires_grad=True)
     F.leaky_relu(x, 0.01).backward()
     assert torch.isclose(x.grad, torch.tensor([0.01]))

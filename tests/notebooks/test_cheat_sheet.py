@@ -320,7 +320,7 @@ IN_A_MODE = {
         "used by dropout": uses_random_state,
         "untouched": lambda training: not uses_random_state(training),
     },
-    "batch of 1": {
+    "one row, (1, units)": {
         "BatchNorm raises": refuses_one,
         "works": lambda training: not refuses_one(training),
     },

@@ -12,7 +12,7 @@ from helpers.questions import IN_PROSE, Question
 from refresh import NOTEBOOKS, normalised, text_of
 
 IDS = [path.stem for path in NOTEBOOKS]
-WORDS_ON_THE_MAIN_PATH = 1500
+WORDS_ON_THE_MAIN_PATH = 2500
 FIVE_QUESTIONS = "Five questions"
 
 

@@ -154,6 +154,10 @@ def deep_with_spreads(weights: str | float, activation: str) -> tuple[list[torch
     return outputs, [spreads(a) for a in outputs]
 
 
+def relative(a: torch.Tensor, over_batch: float) -> float:
+    return over_batch / math.sqrt(a.double().square().mean().item())
+
+
 def initialisation_bench(weights: str | float, activation: str, layer: int) -> dict:
     outputs, both = deep_with_spreads(weights, activation)
     std, over_batch = zip(*both, strict=True)
@@ -161,6 +165,7 @@ def initialisation_bench(weights: str | float, activation: str, layer: int) -> d
     return {
         "std": list(std),
         "std over batch": list(over_batch),
+        "relative to the rms": [relative(one, own) for one, own in zip(outputs, over_batch, strict=True)],
         "zero fraction": share(a == 0),
         "beyond 3": share(a.abs() > 3),
     }
@@ -176,7 +181,8 @@ def check_initialisation_bench(frames: dict) -> None:
         std, over_batch = wanted[layer - 1]
         a = outputs[layer - 1]
         caption = frame["caption"]
-        assert f"Layer {layer} (grey line): std {std:.2g}, over the batch {over_batch:.2g}." in caption
+        assert f"Layer {layer} (grey line): std {std:.2g}, over the batch {over_batch:.2g}, relative" in caption
+        assert f" relative to the rms {relative(a, over_batch):.2g}." in caption
         assert f"Weights: {weights}; {activation}." in caption
         assert f"Beyond -3 and 3: {share(a.abs() > 3):.0%}." in caption
         near = f"Within 0.01 of -1 or 1: {share(a.abs() > 0.99):.0%}."
