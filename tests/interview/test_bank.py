@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.prose import digits, numbers
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -41,6 +42,14 @@ def functions(file: str) -> dict[str, list[str]]:
                 if isinstance(value, ast.Constant) and isinstance(value.value, str)
             ]
     return found
+
+
+@cache
+def numbers_run(file: str, name: str) -> set[float]:
+    """The numbers in the source of a test function, also those in its texts."""
+    [node] = [n for n in ast.parse((ROOT / file).read_text(encoding="utf8")).body if getattr(n, "name", "") == name]
+    constants = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+    return {float(digits) for value in constants for digits in re.findall(r"\d+\.?\d*(?:e-?\d+)?", str(value))}
 
 
 @cache
@@ -99,6 +108,16 @@ def test_there_are_forty_and_ten_of_each_level():
 def test_every_topic_and_every_misconception_is_asked_about():
     assert {entry["topic"] for entry in BANK} == set(SCHEMA["$defs"]["question"]["properties"]["topic"]["enum"])
     assert {number for entry in BANK for number in entry["misconceptions"]} == misconceptions()
+
+
+@every_question
+def test_every_number_said_stands_in_a_test_that_the_question_names(entry):
+    """A number of two digits or more; a red flag, an adequate reply and the question itself may say what they like."""
+    run = set().union(*(numbers_run(*test.partition("[")[0].split("::")) for test in entry["tests"]))
+    answers = [follow_up["answer"] for follow_up in entry["follow_ups"]]
+    texts = [*entry["skeleton"], entry["replies"]["strong"], entry["answer"], *answers]
+    said = numbers(" ".join(texts).replace("`", " "))
+    assert [number for number in said if digits(number) > 1 and abs(float(number)) not in run] == []
 
 
 @every_question
