@@ -69,8 +69,9 @@ def reader(new_context, book):
         page.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
         page.on("request", lambda request: errors.append(request.url))
         if stored:
-            page.goto((book.parent / "_static/record.js").as_uri())  # the same origin, before any script has run
-            page.evaluate("(stored) => Object.assign(localStorage, stored)", stored)
+            # In the page itself, before its scripts: what another page of a file has written may come later than they.
+            once = f"if (!sessionStorage.begun) Object.assign(localStorage, {json.dumps(stored)});"
+            page.add_init_script(f"{once} sessionStorage.begun = true;")
         page.goto((book / f"{name}.html").as_uri(), wait_until="domcontentloaded")
         unfold(page)
         return page
