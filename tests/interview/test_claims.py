@@ -6,6 +6,7 @@ A number or an error text in an answer stands here in an assertion. Nothing is t
 import copy
 import gc
 import math
+import random
 import weakref
 
 import pytest
@@ -319,6 +320,12 @@ def test_1_minus_sigmoid_of_20_is_below_half_a_step():
     assert 0 < lacking < step / 2
 
 
+def test_in_a_mean_over_the_batch_the_slope_is_p_minus_y_over_n():
+    z, y = torch.randn(16, requires_grad=True), torch.randint(2, (16,)).float()
+    F.binary_cross_entropy_with_logits(z, y).backward()
+    assert torch.allclose(z.grad, (torch.sigmoid(z) - y) / 16)
+
+
 def test_a_stable_form_of_the_logit_loss():
     z, y = torch.tensor([-200.0, -3.0, 0.0, 20.0, 200.0]), torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0])
     by_hand = z.clamp(min=0) - z * y + torch.log(1 + torch.exp(-z.abs()))
@@ -463,6 +470,12 @@ def test_dropout_in_eval_mode_is_called_and_has_no_node():
     drop.register_forward_hook(lambda *call: called.append("call"))
     x = torch.ones(4, requires_grad=True)
     assert drop(x).grad_fn is None and called == ["call"]
+
+
+def test_frozen_layers_keep_something_if_the_input_requires_a_gradient(X):
+    layers = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 1)).requires_grad_(False)
+    assert kept_bytes(lambda: layers(X), layers.parameters()) == 0
+    assert kept_bytes(lambda: layers(X.requires_grad_()), layers.parameters()) > 0
 
 
 def test_dropout_in_eval_mode_keeps_nothing():
@@ -622,6 +635,13 @@ def test_a_model_can_keep_its_body_in_eval_mode(X):
 def test_a_batchnorm_without_statistics_uses_the_batch_in_eval_mode(X):
     bn = nn.BatchNorm1d(20, track_running_stats=False).eval()
     assert not torch.allclose(bn(X)[:8], bn(X[:8]), atol=1e-2)
+
+
+def test_one_value_raises_in_eval_mode_without_statistics_and_in_groupnorm_too():
+    for norm in (nn.BatchNorm1d(8, track_running_stats=False).eval(), nn.GroupNorm(8, 8)):
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            norm(torch.randn(1, 8))
+    assert nn.GroupNorm(2, 8)(torch.randn(1, 8)).shape == (1, 8)
 
 
 def test_small_batches_give_noisy_statistics():
@@ -785,6 +805,13 @@ def test_an_inference_tensor_cannot_be_written_to_outside():
         inside.add_(1)
 
 
+def test_a_view_made_in_inference_mode_of_an_ordinary_tensor_is_ordinary(X):
+    with torch.inference_mode():
+        view, computed = X[:8], X + 1
+    assert computed.is_inference() and not view.is_inference()
+    (torch.ones(20, requires_grad=True) * view).sum().backward()
+
+
 def test_an_inference_tensor_can_be_added_to_a_weight():
     with torch.inference_mode():
         inside = torch.ones(2)
@@ -911,6 +938,25 @@ def test_backward_adds_to_grad():
     assert torch.allclose(w.grad, 3 * torch.tensor([2.0, 3.0, 4.0]))
     torch.optim.SGD([w]).zero_grad()
     assert w.grad is None
+
+
+def test_padding_that_the_loss_skips_needs_the_whole_batchs_count():
+    layer, x = nn.Linear(20, 3), torch.randn(16, 20)
+    target = torch.arange(16) % 3
+    target[:6] = -100  # padding, in the first half alone
+    halves = list(zip(x.split(8), target.split(8), strict=True))
+
+    def gradient(losses):
+        layer.zero_grad()
+        for loss in losses:
+            loss.backward()
+        return layer.weight.grad.clone()
+
+    whole = gradient([F.cross_entropy(layer(x), target)])
+    means = gradient(F.cross_entropy(layer(part), y) / 2 for part, y in halves)
+    sums = gradient(F.cross_entropy(layer(part), y, reduction="sum") / (target >= 0).sum() for part, y in halves)
+    assert not torch.allclose(means, whole, rtol=0.1)
+    assert torch.allclose(sums, whole, atol=1e-6)
 
 
 def test_a_parameter_used_twice_gets_the_sum():
@@ -1243,6 +1289,17 @@ def test_checkpointing_restores_the_random_state_for_dropout():
     assert torch.equal(x.grad, output.detach())  # the same units were dropped
 
 
+def test_checkpointing_does_not_restore_pythons_random_state():
+    factors = []
+
+    def scaled(x):
+        factors.append(random.random())
+        return (x * factors[-1]).exp()
+
+    checkpoint(scaled, torch.ones(3, requires_grad=True), use_reentrant=False).sum().backward()
+    assert len(factors) == 2 and factors[0] != factors[1]
+
+
 def test_checkpointing_moves_batchnorms_statistics_twice(X):
     bn = nn.BatchNorm1d(20)
     checkpoint(bn, X, use_reentrant=False).sum().backward()
@@ -1345,6 +1402,25 @@ def test_each_write_in_place_is_counted():
     assert a._version == 2  # shared with what shares the memory
 
 
+def test_a_relu_in_place_changes_what_a_skip_connection_adds(X):
+    layer = nn.Linear(20, 20)
+
+    def block(inplace):
+        h = layer(X)
+        return F.relu(h, inplace=inplace) + h
+
+    assert not torch.allclose(block(inplace=True), block(inplace=False))
+    block(inplace=True).sum().backward()  # and raises nothing
+
+
+def test_a_write_through_numpy_is_not_counted():
+    w = torch.ones(3, requires_grad=True)
+    a = w.exp()
+    a.detach().numpy()[:] = 100
+    a.sum().backward()
+    assert a._version == 0 and (w.grad == 100).all()
+
+
 def test_a_write_through_data_is_not_noticed_and_the_gradient_is_wrong():
     w = torch.ones(3, requires_grad=True)
     a = torch.exp(w)
@@ -1391,6 +1467,24 @@ def test_forward_skips_the_models_own_hooks_and_its_childrens_still_run(net, X):
     ran.clear()
     net.forward(X)
     assert ran == ["layer1"]
+
+
+def test_keyword_arguments_reach_a_hook_with_kwargs_alone(net, X):
+    seen = []
+    net.register_forward_hook(lambda module, args, output: seen.append(args))
+    net.register_forward_hook(lambda module, args, kwargs, output: seen.append(list(kwargs)), with_kwargs=True)
+    net(x=X)
+    assert seen == [(), ["x"]]
+
+
+def test_what_an_lstm_or_an_attention_gives_its_hook_is_a_tuple():
+    kinds = {nn.LSTM(8, 8, batch_first=True): 1, nn.MultiheadAttention(8, 2, batch_first=True): 3}
+    x, outputs = torch.randn(2, 5, 8), []
+    for module, inputs in kinds.items():
+        module.register_forward_hook(lambda module, args, output: outputs.append(output))
+        module(*[x] * inputs)
+    assert [type(output) for output in outputs] == [tuple, tuple]
+    assert all(isinstance(output[0], torch.Tensor) for output in outputs)
 
 
 def test_both_calls_give_the_same_output(net, X):
@@ -1474,6 +1568,12 @@ def test_a_function_is_in_the_graph_and_in_no_hook(X):
     assert {"ReluBackward0", "AddBackward0"} <= set(nodes(output))
 
 
+def test_a_relu_behind_frozen_layers_has_no_node(net, X):
+    net.layer1.requires_grad_(False), net.bn1.requires_grad_(False)
+    assert nodes(net(X)).count("ReluBackward0") == 1
+    assert nodes(net(X.requires_grad_())).count("ReluBackward0") == 2
+
+
 def test_calls_are_made_without_a_graph_too(net, X):
     called = []
     for module in net.children():
@@ -1519,6 +1619,13 @@ def test_adam_does_not_break_the_symmetry(X):
 def test_dropout_breaks_the_symmetry_of_equal_weights(X):
     weight = trained_from_equal_weights(X, torch.optim.SGD, p=0.3)
     assert (weight - weight[0]).abs().max() > 1e-3
+
+
+def test_with_everything_at_0_and_balanced_targets_nothing_moves(net, X):
+    for p in net.parameters():
+        nn.init.zeros_(p)
+    F.binary_cross_entropy_with_logits(net(X)[:, 0], torch.arange(16) % 2.0).backward()
+    assert not any(p.grad.any() for p in net.parameters())
 
 
 def test_with_everything_at_0_the_last_bias_alone_moves(X):
