@@ -26,6 +26,7 @@ live: .venv/installed
 bench: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/tracing.py
+	$(BIN)/python benchmarks/harmlessness.py
 	$(BIN)/python benchmarks/pages.py
 
 offline: book

@@ -3,6 +3,9 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+import torch
+
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -29,6 +32,27 @@ def test_tables_hold_the_ratios():
     ]
     # Ten layers: ten Linear, nine ReLU and the whole.
     assert bench.growth(medians)[0] == ["10", "20", "1.50", "50\N{NO-BREAK SPACE}µs", "100\N{NO-BREAK SPACE}µs"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "outcome", "changed"),
+    [
+        ("`fpcourse.trace`", "success", []),
+        ("`fpcourse.trace`", "error", []),
+        ("hooks by hand", "success", ["statistics", "random state"]),
+        ("hooks by hand", "error", ["statistics", "random state", "16 hooks"]),  # two on each of 8 modules
+    ],
+)
+def test_what_a_look_leaves_is_seen(monkeypatch, tool, outcome, changed):
+    monkeypatch.syspath_prepend(FOLDER)
+    with torch.random.fork_rng():
+        assert load("harmlessness").look(tool, outcome) == changed
+
+
+def test_an_attribute_that_is_left_is_named(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    before, after = [["training"], ["training"]], [["training"], ["forward", "training"]]
+    assert load("harmlessness").difference("attributes", before, after) == "attribute `forward` on 1 modules"
 
 
 def test_a_row_of_the_pages_holds_what_lighthouse_reports():
