@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: book test test-exhaustive notebooks live lint bench offline
+.PHONY: book test test-exhaustive notebooks live lint bench offline readme
 
 book: .venv/installed
 	$(BIN)/jupyter-book build -n -W --keep-going .
@@ -31,6 +31,10 @@ bench: .venv/installed
 
 offline: book
 	$(BIN)/python publish/offline.py
+
+readme: book
+	$(BIN)/python tools/browser.py
+	$(BIN)/python tools/readme.py
 
 lint: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

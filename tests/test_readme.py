@@ -1,0 +1,31 @@
+"""The README: the numbers it opens with are a run's, its table of pages is the book's."""
+
+import re
+
+import pytest
+from helpers.notebooks import read
+from readme import risks
+from refresh import NOTEBOOKS, ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf8")
+MINUTES = {path.stem: re.search(r"\*(\d+) minutes", read(path).cells[0].source)[1] for path in NOTEBOOKS}
+
+
+def test_it_opens_with_a_run():
+    shown = [
+        float(number)
+        for line in re.findall(r"^ {4}.*# (0.*)", TEXT, flags=re.M)
+        for number in re.findall(r"0\.\d+", line)
+    ]
+    # The last digit depends on the processor, on which the network is trained anew.
+    assert shown == pytest.approx(risks(), abs=0.005)
+    assert f"says that one patient's risk is {shown[0]:.3f}" in TEXT
+
+
+def test_the_minutes_are_the_pages_own():
+    rows = re.findall(r"^\| ([^|]+) \| (\d+) \|", TEXT, flags=re.M)
+    assert [minutes for _, minutes in rows] == list(MINUTES.values())
+
+
+def test_it_is_short():
+    assert len(TEXT.splitlines()) < 100
