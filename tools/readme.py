@@ -39,9 +39,10 @@ def take_picture() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(args=FLAGS, **launch_options(playwright))
         page = browser.new_page(viewport={"width": 1366, "height": 768})
-        page.goto(PAGE.as_uri())
+        page.goto(f"{PAGE.as_uri()}{FIGURE}?context=no_grad")
         page.wait_for_selector(f"{FIGURE} .fp-controls:not([hidden])")
-        page.evaluate("(figure) => document.querySelector(figure).scrollIntoView()", FIGURE)
+        page.wait_for_function("(figure) => document.querySelector(figure).textContent.includes('no_grad, batch')", arg=FIGURE)
+        page.evaluate("(figure) => scrollBy(0, document.querySelector(figure).getBoundingClientRect().top - 60)", FIGURE)
         page.screenshot(path=PICTURE)
         browser.close()
 

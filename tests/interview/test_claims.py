@@ -1241,7 +1241,7 @@ def block():
     return nn.Sequential(nn.Linear(20, 64), nn.GELU(), nn.Linear(64, 64), nn.GELU())
 
 
-def test_checkpointing_keeps_less_and_runs_the_block_twice(X):
+def test_checkpointing_keeps_less_and_runs_the_first_layer_twice(X):
     layers, runs = block(), []
     layers[0].register_forward_hook(lambda *call: runs.append("run"))
     plain = kept_bytes(lambda: layers(X), layers.parameters())
