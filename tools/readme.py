@@ -41,8 +41,8 @@ def take_picture() -> None:
         page = browser.new_page(viewport={"width": 1366, "height": 768})
         page.goto(f"{PAGE.as_uri()}{FIGURE}?context=no_grad")
         page.wait_for_selector(f"{FIGURE} .fp-controls:not([hidden])")
-        page.wait_for_function("(figure) => document.querySelector(figure).textContent.includes('no_grad, batch')", arg=FIGURE)
-        page.evaluate("(figure) => scrollBy(0, document.querySelector(figure).getBoundingClientRect().top - 60)", FIGURE)
+        page.wait_for_function("(name) => document.querySelector(name).innerText.includes('no_grad, ')", arg=FIGURE)
+        page.evaluate("(name) => scrollBy(0, document.querySelector(name).getBoundingClientRect().top - 60)", FIGURE)
         page.screenshot(path=PICTURE)
         browser.close()
 
