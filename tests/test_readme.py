@@ -15,7 +15,7 @@ def test_it_opens_with_a_run():
     shown = [float(number) for number in re.findall(r"(?:# |, then )(0\.\d+)", TEXT)]
     # The last digit depends on the processor, on which the network is trained anew.
     assert shown == pytest.approx(risks(), abs=0.005)
-    assert f"says that one patient's risk is {shown[0]:.3f}" in TEXT
+    assert f"says that one patient's risk, in a batch of 16, is {shown[0]:.3f}" in TEXT
 
 
 def test_the_minutes_are_the_pages_own():

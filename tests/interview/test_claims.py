@@ -433,7 +433,8 @@ def test_the_mean_over_masks_is_not_the_pass_without_a_mask_behind_a_relu():
     with torch.no_grad():
         noisy = torch.stack([layer(F.dropout(x, 0.3)) for _ in range(2000)])
         plain = layer(x)
-    assert (noisy.mean(0) - plain).mean().abs() < 0.003  # dropout and a linear layer keep the mean
+    error = (noisy.mean(0) - plain) / noisy.std(0) * 2000**0.5
+    assert error.abs().max() < 5  # dropout and a linear layer keep the mean: five standard errors at most
     assert (torch.relu(noisy).mean(0) - torch.relu(plain)).mean() > 0.02  # a ReLU behind them does not
 
 
@@ -703,15 +704,18 @@ def test_a_mean_of_means_is_another_number_for_uneven_batches():
 
 
 def test_new_rows_of_the_same_population_bring_the_statistics_back_nearly(net, X):
-    net.drop.p = 0.0
-    update_bn([torch.randn(16_384, 20)], net)
-    before = net.eval()(X)
+    def gathered(p):
+        net.drop.p = p
+        update_bn([torch.randn(16_384, 20)], net)
+        return net.eval()(X)
+
+    before = gathered(p=0.3)
     for _ in range(20):
         net.train()(2 * torch.randn(256, 20) + 3)  # rows of another kind
     spoiled = (net.eval()(X) - before).abs().max()
-    update_bn([torch.randn(16_384, 20)], net)
-    restored = (net.eval()(X) - before).abs().max()
-    assert 0 < restored < 0.1 * spoiled
+    restored, without_dropout = ((gathered(p) - before).abs().max() for p in (0.3, 0.0))
+    assert 0 < restored < 0.15 * spoiled
+    assert without_dropout > 1.5 * restored  # bn2, behind the dropout, had gathered larger variances
 
 
 def test_eval_keeps_the_graph(net, X):
@@ -1411,6 +1415,11 @@ def test_a_relu_in_place_changes_what_a_skip_connection_adds(X):
 
     assert not torch.allclose(block(inplace=True), block(inplace=False))
     block(inplace=True).sum().backward()  # and raises nothing
+    h = layer(X)
+    normed = F.layer_norm(h, (20,))  # saves h
+    F.relu(h, inplace=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        normed.square().sum().backward()
 
 
 def test_a_write_through_numpy_is_not_counted():
@@ -1616,9 +1625,11 @@ def test_adam_does_not_break_the_symmetry(X):
     assert torch.allclose(weight, weight[:1].expand(64, 20), atol=1e-5)
 
 
-def test_dropout_breaks_the_symmetry_of_equal_weights(X):
+def test_dropout_breaks_the_symmetry_of_equal_weights_right_behind_them(X):
     weight = trained_from_equal_weights(X, torch.optim.SGD, p=0.3)
     assert (weight - weight[0]).abs().max() > 1e-3
+    before = trained_from_equal_weights(F.dropout(X, 0.3), torch.optim.SGD)  # on the input: no unit is singled out
+    assert torch.allclose(before, before[:1].expand(64, 20), atol=1e-5)
 
 
 def test_with_everything_at_0_and_balanced_targets_nothing_moves(net, X):
@@ -1763,9 +1774,7 @@ def fires_within(steps, layers, x, y, optimizer) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adam], ids=["SGD", "AdamW", "Adam"]
-)
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW], ids=["SGD", "AdamW"])
 def test_weight_decay_revives_a_dead_unit_only_where_the_bias_decays_faster(optimizer):
     layers, x, y = a_unit_at_minus_10()
     size = layers[0].weight[DEAD].norm().item()
@@ -1775,6 +1784,14 @@ def test_weight_decay_revives_a_dead_unit_only_where_the_bias_decays_faster(opti
     weights, biases = [layers[0].weight, layers[2].weight], [layers[0].bias, layers[2].bias]
     groups = [{"params": weights, "weight_decay": 0.0}, {"params": biases, "weight_decay": 0.5}]
     assert fires_within(1000, layers, x, y, optimizer(groups, lr=0.02))
+
+
+def test_the_weight_decay_of_adam_is_scaled_and_can_revive_a_dead_unit():
+    layers, x, y = a_unit_at_minus_10()
+    with torch.no_grad():
+        layers[0].bias[DEAD] = -3.0
+        assert layers[0](x)[:, DEAD].max() < 0
+    assert fires_within(2000, layers, x, y, torch.optim.Adam(layers.parameters(), lr=0.02, weight_decay=0.5))
 
 
 def test_a_unit_dead_in_eval_mode_can_fire_and_learn_in_train_mode(net):
