@@ -62,7 +62,7 @@ def tool(name: str) -> Callable:
     if name == "hooks":
         return least_hooks
     if name.startswith("trace"):
-        from fpcourse.tracing import trace
+        from fpcourse.measure.tracing import trace
 
         if name.endswith("NumPy"):
             import numpy.random  # noqa: F401  then there is NumPy's random state to save and to put back

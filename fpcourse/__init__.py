@@ -1,6 +1,8 @@
 """fpcourse: look inside the forward pass of a neural network without changing the model.
 
-The names below stand in the order in which the course meets them; each is loaded when first used.
+The names below stand in the order in which the course meets them; each is loaded when first used. Behind this door lie
+``models`` and ``tables``, and six rooms: ``measure`` looks into models, ``page`` brings figures to the page, ``plots``
+draws, ``cohort`` has the patients, ``training`` the loop and the clinic, ``checks`` the exercises' checkers.
 """
 
 from importlib import import_module
@@ -10,26 +12,43 @@ _HOME = {
     "ClinicalMLP": "models",
     "mlp": "models",
     "patients": "cohort",
-    "show": "views",
-    "View": "views",
-    "failed": "views",
-    "explore": "explorables",
-    "Try": "controls",
-    "trace": "tracing",
-    "trace_forward_pass": "tracing",
-    "unchanged": "preserve",
-    "autograd_graph": "autograd",
-    "get_intermediate_activations": "capturing",
-    "capture": "capturing",
-    "layer_statistics": "statistics",
-    "in_mode": "modes",
-    "mode_report": "modes",
+    "show": "page.show",
+    "View": "page.view",
+    "failed": "page.view",
+    "explore": "page.show",
+    "Try": "page.explorable",
+    "Listing": "page.listing",
+    "ErrorText": "page.view",
+    "Table": "tables",
+    "check": "checks",
+    "trace": "measure.tracing",
+    "trace_forward_pass": "measure.tracing",
+    "unchanged": "measure.preserve",
+    "autograd_graph": "measure.autograd",
+    "get_intermediate_activations": "measure.capturing",
+    "capture": "measure.capturing",
+    "layer_statistics": "measure.statistics",
+    "in_mode": "measure.modes",
+    "mode_report": "measure.modes",
+    "Cohort": "cohort",
+    "load": "cohort",
+    "download": "cohort",
+    "train": "training",
+    "risk_of": "training",
+    "metrics": "training",
+    "logistic_regression": "training",
+    "one_thread": "training",
+    "case": "training.clinic",
+    "harm": "training.clinic",
 }
+_ROOMS = ("checks", "cohort", "measure", "models", "page", "plots", "tables", "training")
 
 __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"fpcourse.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'fpcourse' has no attribute {name!r}")
     value = getattr(import_module(f"fpcourse.{_HOME[name]}"), name)

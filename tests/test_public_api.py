@@ -50,8 +50,8 @@ def test_what_measures_knows_nothing_of_drawing_and_a_checker_of_no_explorable()
     )
     measuring, checking = (set(line.split()) for line in printed.splitlines())
     assert "torch" in measuring
-    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.controls"} & measuring
-    assert not {"IPython", "ipywidgets", "fpcourse.explorables"} & checking
+    assert not {"matplotlib", "IPython", "ipywidgets", "fpcourse.views", "fpcourse.page.explorable"} & measuring
+    assert not {"IPython", "ipywidgets", "fpcourse.page.show"} & checking
 
 
 def test_names_are_listed_once_and_unknown_ones_refused():

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from fpcourse.autograd import autograd_graph
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
+from fpcourse.measure.autograd import autograd_graph
 from fpcourse.models import ClinicalMLP, mlp
 
 DOUBLED, DEEP = 40, 3_000

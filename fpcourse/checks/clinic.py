@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise
 from fpcourse.checks.same_model import is_as_it_was
-from fpcourse.modes import in_mode
+from fpcourse.measure.modes import in_mode
 
 
 def _case(number: int, variant: int, of: int) -> Any:
     """A fresh case of this variant."""
-    from fpcourse.clinic import case  # it trains, which needs packages that the other chapters do without
+    from fpcourse.training.clinic import case  # it trains, which needs packages that the other chapters do without
 
     return case(number, variant + of * random.randint(1, 1000))
 

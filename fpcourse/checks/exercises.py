@@ -16,7 +16,7 @@ from torch import nn
 
 import fpcourse
 from fpcourse.checks.line_limit import LIBRARIES, TooManyLines, line_limit
-from fpcourse.preserve import keep_random_state
+from fpcourse.measure.preserve import keep_random_state
 
 LINES = 300_000  # far more than an exercise takes, and still less than a second
 CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "clinic")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from fpcourse.palette import BATCH, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, HIDDEN, MUTED
 from fpcourse.plots.style import in_style, one_axes, side_by_side
 
 

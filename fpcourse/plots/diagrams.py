@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fpcourse.palette import BATCH, MUTED
+from fpcourse.page.palette import BATCH, MUTED
 from fpcourse.plots.style import ARROW, in_style, one_axes
 
 

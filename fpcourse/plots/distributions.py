@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fpcourse.palette import BATCH, ERROR, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED
 from fpcourse.plots.style import WIDTH, in_style, one_axes
 
 BINS = 28  # 0 is an edge, and 1 is none: values near a limit of tanh, or of a batch of two, share a bin

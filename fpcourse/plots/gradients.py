@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.style import ARROW, in_style, one_axes, rounded_box
 
 HALF_WIDTH, HALF_HEIGHT, LINE, ASPECT = 0.235, 0.375, 0.22, 6

@@ -5,8 +5,8 @@ from collections import Counter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fpcourse.autograd import AutogradGraph, Node
-from fpcourse.palette import FEATURES, HIDDEN, MUTED
+from fpcourse.measure.autograd import AutogradGraph, Node
+from fpcourse.page.palette import FEATURES, HIDDEN, MUTED
 from fpcourse.plots.style import ARROW, WIDTH, in_style, one_axes, rounded_box
 
 MOST_NODES = 120

@@ -6,7 +6,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED
 from fpcourse.plots.style import WIDTH, in_style, one_axes, side_by_side
 
 

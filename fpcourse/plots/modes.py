@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fpcourse.palette import MUTED, OUTPUT
+from fpcourse.page.palette import MUTED, OUTPUT
 from fpcourse.plots.style import WIDTH, in_style, one_axes
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.style import WIDTH, in_style, one_axes, side_by_side
 
 CELL_WIDTH, CELL_HEIGHT = 36, 21  # in points, as are all places in layer_step

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fpcourse.calls import Trace
-from fpcourse.nested import Shape
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, OUTPUT
+from fpcourse.measure.calls import Trace
+from fpcourse.measure.nested import Shape
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, OUTPUT
 from fpcourse.plots.style import in_style, labelled_bars, one_axes, side_by_side
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from fpcourse.palette import MUTED
+from fpcourse.page.palette import MUTED
 
 STYLE = {
     "font.size": 10,

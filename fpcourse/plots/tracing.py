@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fpcourse.calls import Call, Trace
-from fpcourse.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
+from fpcourse.measure.calls import Call, Trace
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.shapes import check_calls
 from fpcourse.plots.style import WIDTH, in_style, one_axes
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from fpcourse.palette import BATCH, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.style import ARROW, in_style, one_axes, rounded_box
 
 ROW = 0.5  # inches

@@ -233,7 +233,7 @@ def change_looks(book: Path) -> None:
     """A style sheet of the book and one of the package, a script, an extension."""
     for name, line in (
         ("book/_static/course.css", ".formula { --changed: 1; }"),
-        ("fpcourse/assets/views.css", "/* changed */"),
+        ("fpcourse/page/assets/views.css", "/* changed */"),
         ("book/_static/practice.js", "// changed"),
     ):
         with (book / name).open("a", encoding="utf8") as file:

@@ -3,10 +3,11 @@
 import pytest
 from helpers.built_book import A_TICK, record, stop_clock, wait_until_ready
 
-from fpcourse.controls import Explorable, Try
-from fpcourse.explorable_page import page_html
-from fpcourse.parts import Table
-from fpcourse.views import View, asset
+from fpcourse.page.built import page_html
+from fpcourse.page.explorable import Explorable, Try
+from fpcourse.page.frame import asset
+from fpcourse.page.view import View
+from fpcourse.tables import Table
 
 
 def wave(n, m):

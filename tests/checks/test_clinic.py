@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fpcourse import capture, in_mode, unchanged
 from fpcourse.checks import exercises
-from fpcourse.clinic import case
+from fpcourse.training.clinic import case
 
 
 def awake_by_copies(model, X):

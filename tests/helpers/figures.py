@@ -5,9 +5,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from fpcourse import plots
-from fpcourse.autograd import autograd_graph
+from fpcourse.measure.autograd import autograd_graph
+from fpcourse.measure.tracing import trace
 from fpcourse.models import ClinicalMLP
-from fpcourse.tracing import trace
 
 MODEL = ClinicalMLP().eval()
 CALLS = trace(MODEL, torch.zeros(16, 20))

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.utils._pytree import tree_leaves
 
-from fpcourse.calls import Call
-from fpcourse.tracing import trace
+from fpcourse.measure.calls import Call
+from fpcourse.measure.tracing import trace
 
 Pair = namedtuple("Pair", "left right")
 

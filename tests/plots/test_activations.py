@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import StepPatch
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, HIDDEN, MUTED
 
 
 def test_unit_values_are_row_0_within_the_batch():

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, MUTED
+from fpcourse.page.palette import BATCH, MUTED
 
 
 def test_training_step_lights_the_forward_pass():

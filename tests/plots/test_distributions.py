@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.patches import Rectangle, StepPatch
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, ERROR, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED
 
 
 def gauge_of(axes):

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 
 
 def drawn(tensors=STEPS, **options):

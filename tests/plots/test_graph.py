@@ -10,9 +10,9 @@ from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
 from fpcourse import plots
-from fpcourse.autograd import autograd_graph
+from fpcourse.measure.autograd import autograd_graph
 from fpcourse.models import ClinicalMLP, mlp
-from fpcourse.palette import FEATURES, HIDDEN, MUTED
+from fpcourse.page.palette import FEATURES, HIDDEN, MUTED
 from fpcourse.plots.graph import MOST_NODES
 
 

@@ -5,7 +5,7 @@ import torch
 from matplotlib.colors import to_hex
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED
 
 LOSSES = {"training": [0.6, 0.4, 0.3, 0.25], "validation": [0.6, 0.5, 0.45, 0.5], "limits": (0.2, 0.7)}
 POINTS = torch.tensor([[0.0, 0.0], [1.0, -1.0], [2.0, 2.0], [-3.0, 1.0], [9.0, 0.5]])

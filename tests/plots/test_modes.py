@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 from fpcourse import plots
-from fpcourse.palette import MUTED, OUTPUT
+from fpcourse.page.palette import MUTED, OUTPUT
 
 LIMITS = (0.3, 0.7)
 

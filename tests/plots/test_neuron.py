@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, OUTPUT
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, OUTPUT
 
 CORNERS = {"X": (42, 22), "W": (42, 124), "b": (160, 124), "Z": (210, 22), "A": (300, 22)}
 

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, FEATURES, HIDDEN, OUTPUT
-from fpcourse.tracing import trace
+from fpcourse.measure.tracing import trace
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, OUTPUT
 
 
 def test_ribbon_has_a_row_for_the_input_and_for_each_output():

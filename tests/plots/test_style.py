@@ -14,9 +14,9 @@ from helpers.figures import (
 from matplotlib import pyplot
 
 from fpcourse import plots
+from fpcourse.measure.tracing import trace
+from fpcourse.page.svg import svg
 from fpcourse.plots.style import WIDTH
-from fpcourse.tracing import trace
-from fpcourse.views import svg
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from fpcourse import plots
+from fpcourse.measure.tracing import trace
 from fpcourse.models import ClinicalMLP
-from fpcourse.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
-from fpcourse.tracing import trace
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
 
 MODULES = ["", "layer1", "layer2", "layer3", "relu", "bn1", "bn2", "drop"]
 

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 
 from fpcourse import plots
-from fpcourse.palette import BATCH, HIDDEN, OUTPUT
+from fpcourse.page.palette import BATCH, HIDDEN, OUTPUT
 
 LEFT, RIGHT = 0.245, 0.755
 

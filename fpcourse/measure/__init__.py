@@ -1,0 +1,1 @@
+"""What the course looks into models with. Knows torch, models and tables; draws nothing and prints nothing."""

@@ -1,0 +1,281 @@
+"""Call and Trace: what ran in one forward pass, as numbers and names; tables, filters and comparisons of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Any, NamedTuple
+
+from fpcourse.measure.nested import Shape, shapes_text
+from fpcourse.tables import ShownAsTable, Table
+
+
+class Call(NamedTuple):
+    """One call of one module. Shapes list every tensor in the arguments or in the output, in order.
+
+    ``name`` is the module's dotted path in the model, ``label`` the same with ``:1``, ``:2``, ... where the
+    module was called more than once. A module that is not registered in the model (made during the forward,
+    or kept in a plain list) is named by its type: ``<Linear>``. ``is_leaf`` is true when no further module
+    ran inside, parametrizations of its own tensors apart. ``parameters`` counts the module's own (not its
+    children's; but a leaf's with those of submodules whose weights it uses without a call, as
+    ``nn.MultiheadAttention`` does), and ``trainable_parameters`` those of them that require a gradient.
+    ``output_bytes`` is the size of the output's tensors.
+    """
+
+    name: str
+    label: str
+    type: str
+    depth: int
+    is_leaf: bool
+    training: bool
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    output_dtypes: tuple[str, ...]
+    output_bytes: int
+    parameters: int
+    trainable_parameters: int
+
+
+COLUMNS: dict[str, Callable[[Call], str]] = {
+    "layer": lambda call: call.label,
+    "type": lambda call: call.type,
+    "mode": lambda call: "train" if call.training else "eval",
+    "input": lambda call: shapes_text(call.input_shapes),
+    "output": lambda call: shapes_text(call.output_shapes),
+    "dtype": lambda call: ", ".join(dict.fromkeys(call.output_dtypes)),
+    "bytes": lambda call: f"{call.output_bytes:,}",
+    "parameters": lambda call: f"{call.parameters:,}",
+    "trainable": lambda call: f"{call.trainable_parameters:,}",
+}
+NUMERIC = frozenset({"bytes", "parameters", "trainable"})
+
+
+@dataclass(frozen=True, repr=False)
+class Trace(ShownAsTable, Sequence):
+    """The leaf calls of one forward pass, in the order in which they ran.
+
+    ``calls`` also holds the containers, each before what ran inside it. ``parameters`` and
+    ``trainable_parameters`` count those of the whole model, tied ones once. A Trace holds numbers and names,
+    no tensor.
+    """
+
+    calls: tuple[Call, ...]
+    parameters: int
+    trainable_parameters: int
+
+    def __getitem__(self, index):
+        return self._leaves[index]
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._leaves)
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    @property
+    def _leaves(self) -> tuple[Call, ...]:
+        return tuple(call for call in self.calls if call.is_leaf)
+
+    def __repr__(self) -> str:
+        return f"Trace({len(self)} calls: {', '.join(call.label for call in self)})"
+
+    def table(
+        self,
+        columns: Sequence[str] = ("layer", "type", "input", "output", "parameters"),
+        depth: int | None = None,
+        leaves: bool = True,
+    ) -> Table:
+        """The calls as a table.
+
+        Args:
+            columns: any of ``layer``, ``type``, ``mode``, ``input``, ``output``, ``dtype``, ``bytes``,
+                ``parameters``, ``trainable``, in the order wanted.
+            depth: leave out calls nested deeper than this; the model itself is at depth 0.
+            leaves: only calls in which no further module ran; otherwise containers too, indented. A container
+                whose calls are left out counts their parameters as its own.
+
+        Raises:
+            ValueError: an unknown column.
+        """
+        _check_columns(columns)
+        calls = self if leaves else self.calls if depth is None else _folded(self.calls, depth)
+        return Table(
+            headers=tuple(columns),
+            rows=tuple(
+                tuple(
+                    ("" if leaves or column != "layer" else "  " * call.depth) + COLUMNS[column](call)
+                    for column in columns
+                )
+                for call in calls
+                if depth is None or call.depth <= depth
+            ),
+            numeric=NUMERIC,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The leaf calls as dictionaries, a key a field of ``Call``; ``pandas.DataFrame`` takes them as they are."""
+        return [call._asdict() for call in self]
+
+    def filter(self, type: str = "*", name: str = "*") -> "Trace":
+        """The calls whose type and dotted name match these patterns (``*``, ``?``, ``[...]``, case counts).
+
+        ``trace.filter(type="Linear")``, ``trace.filter(name="encoder.*")``. The counts of the model's parameters
+        stay those of the whole model.
+        """
+        return replace(
+            self,
+            calls=tuple(call for call in self.calls if fnmatchcase(call.type, type) and fnmatchcase(call.name, name)),
+        )
+
+    def compare(self, other: "Trace") -> "Comparison":
+        """What differs between this trace and ``other``: two models, two inputs, two modes.
+
+        Calls are matched by label, in order; containers are compared too.
+        """
+        mine, theirs = ([call.label for call in one.calls] for one in (self, other))
+        differences = []
+        for what, i, i_end, j, j_end in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
+            if what == "equal":
+                for here, there in zip(self.calls[i:i_end], other.calls[j:j_end], strict=True):
+                    differences += _differences(here, there)
+            else:
+                differences += [Difference(call.label, "call", call.type, None) for call in self.calls[i:i_end]]
+                differences += [Difference(call.label, "call", None, call.type) for call in other.calls[j:j_end]]
+        return Comparison(tuple(differences))
+
+    def symbolic(self, other: "Trace", name: str) -> "Trace":
+        """This trace with the axes named that scale with one size, found by comparing with ``other``.
+
+        Trace the same model on two batch sizes, then ``trace_16.symbolic(trace_24, "batch")``: an axis of 16
+        here and 24 there becomes ``"batch"``, one of 32 and 48 ``"2*batch"``. Any other axis stays a number.
+
+        Raises:
+            ValueError: the traces are not of the same calls, or no input axis differs.
+        """
+        if [call.label for call in self.calls] != [call.label for call in other.calls]:
+            raise ValueError("the two traces do not hold the same calls; trace the same model twice")
+        pairs = [
+            (here, there)
+            for mine, theirs in zip(self.calls, other.calls, strict=True)
+            for here, there in zip(chain(*mine.input_shapes), chain(*theirs.input_shapes), strict=False)
+            if here != there
+        ]
+        if not pairs:
+            raise ValueError(f"no input axis differs between the two traces: use two sizes of {name}")
+        size, other_size = pairs[0]
+
+        def named(here: Shape, there: Shape) -> Shape:
+            if len(here) != len(there):
+                return here
+            return tuple(
+                (name if a == size else f"{a // size}*{name}")
+                if a != b and a * other_size == b * size and (a == size or a % size == 0)
+                else a
+                for a, b in zip(here, there, strict=True)
+            )
+
+        def all_named(here: tuple[Shape, ...], there: tuple[Shape, ...]) -> tuple[Shape, ...]:
+            # A list of as many tensors as there are samples has no partner for each of them.
+            return tuple(map(named, here, there)) if len(here) == len(there) else here
+
+        return replace(
+            self,
+            calls=tuple(
+                mine._replace(
+                    input_shapes=all_named(mine.input_shapes, theirs.input_shapes),
+                    output_shapes=all_named(mine.output_shapes, theirs.output_shapes),
+                )
+                for mine, theirs in zip(self.calls, other.calls, strict=True)
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference between two traces: a ``field`` of the call ``label``, or a call that one of them lacks."""
+
+    label: str
+    field: str
+    here: Any
+    there: Any
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(ShownAsTable, Sequence):
+    """The differences between two traces; empty, and so false, where there are none."""
+
+    differences: tuple[Difference, ...]
+
+    def __getitem__(self, index):
+        return self.differences[index]
+
+    def __len__(self) -> int:
+        return len(self.differences)
+
+    def __repr__(self) -> str:
+        return f"Comparison({len(self)} differences)"
+
+    def table(self) -> Table:
+        """One row a difference; "-" where a trace does not have the call."""
+        return Table(
+            headers=("layer", "field", "here", "there"),
+            rows=tuple((one.label, one.field, _text(one.here), _text(one.there)) for one in self),
+        )
+
+
+def _differences(here: Call, there: Call) -> list[Difference]:
+    return [
+        Difference(here.label, field, mine, theirs)
+        for field, mine, theirs in zip(Call._fields, here, there, strict=True)
+        if mine != theirs
+    ]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, tuple):
+        return shapes_text(value) if value and isinstance(value[0], tuple) else ", ".join(value)
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
+    """The calls down to this depth; those at it with the parameters of what ran inside, each module once."""
+    shown: list[Call] = []
+    inside: dict[str, Call] = {}
+    for call in reversed(calls):  # from its last to its first, a container comes after what ran inside it
+        if call.depth > depth:
+            inside[call.name] = call
+            continue
+        if call.depth == depth:
+            call = call._replace(
+                parameters=call.parameters + sum(one.parameters for one in inside.values()),
+                trainable_parameters=call.trainable_parameters
+                + sum(one.trainable_parameters for one in inside.values()),
+            )
+        inside.clear()
+        shown.append(call)
+    return shown[::-1]
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in COLUMNS:
+            raise ValueError(f"unknown column {column!r}; choose from {', '.join(COLUMNS)}")
+
+
+def labels_of(names: Sequence[str]) -> list[str]:
+    """``relu, fc, relu`` becomes ``relu:1, fc, relu:2``."""
+    first: dict[str, int] = {}  # where a name stands first
+    seen: dict[str, int] = {}  # how often it has come, for names that come again
+    labels = list(names)
+    for at, name in enumerate(names):
+        if name not in first:
+            first[name] = at
+            continue
+        seen[name] = seen.get(name, 1) + 1
+        labels[at] = f"{name}:{seen[name]}"
+    for name in seen:
+        labels[first[name]] = f"{name}:1"
+    return labels

@@ -1,0 +1,123 @@
+"""An explorable in a built page: all frames drawn beforehand, unpacked and swapped by a short inline script."""
+
+import base64
+import gzip
+import json
+import re
+from html import escape
+from itertools import chain, count
+from typing import Any
+
+from fpcourse.page.explorable import COVERED, Control, Explorable, Try
+from fpcourse.page.frame import asset, display_bundle, frame_data, values_script
+from fpcourse.page.view import View, close
+
+_TAKEN: set[str] = set()
+
+
+def present(explorable: Explorable) -> None:
+    """Put the explorable on the page."""
+    name = re.sub("[^a-z0-9]+", "-", explorable.draw.__name__.lower()).strip("-")
+    names = chain([f"explore-{name}"], (f"explore-{name}-{number}" for number in count(2)))
+    identifier = next(name for name in names if name not in _TAKEN)
+    _TAKEN.add(identifier)
+    start = explorable.view(explorable.start)
+    close(start)
+    display_bundle({"text/html": page_html(explorable, identifier), "text/plain": repr(start)})
+
+
+def page_html(explorable: Explorable, identifier: str) -> str:
+    """The explorable as one element: the start frame as it stands, then everything else to move it."""
+    frames = {positions: _frame(explorable.view(positions), identifier) for positions in explorable.all_positions()}
+    start = frames[explorable.start]
+    config = {
+        "controls": [{"name": c.name, "texts": c.texts, "start": c.start} for c in explorable.controls],
+        "play": explorable.play,
+    }
+    return (
+        f'<div class="fp-explore" id="{identifier}" role="group" '
+        f'aria-label="Interactive figure: {escape(explorable.title)}" '
+        f"data-config='{escape(json.dumps(config))}'>"
+        f'<form class="fp-controls" autocomplete="off" hidden>'
+        + "".join(_control_html(control, identifier) for control in explorable.controls)
+        + _buttons_html(explorable)
+        + "</form>"
+        f'<figure class="fp-view"><div class="fp-frame">{start["html"]}</div>'
+        f'<figcaption aria-live="polite">{escape(start["caption"])}</figcaption>'
+        f"{values_script(start['values'])}</figure>"
+        f'<p class="fp-cover" hidden>{COVERED}</p>'
+        + "".join(_try_html(explorable, attempt, identifier) for attempt in explorable.tries)
+        + f'<script type="text/plain" class="fp-frames">{packed(list(frames.values()))}</script>'
+        f"<script>{asset('explorables.js')}</script></div>"
+    )
+
+
+def packed(frames: list[dict[str, Any]]) -> str:
+    """The frames as base64 of gzipped JSON, byte for byte the same at every build.
+
+    Most of a frame's tags stand in many frames: each distinct tag is written once and named by its number.
+    """
+    numbers: dict[str, int] = {}
+    coded = []
+    for frame in frames:
+        pieces = re.split(r"(?<=>)(?=<)", frame["html"])
+        coded.append([numbers.setdefault(piece, len(numbers)) for piece in pieces])
+    text = json.dumps(
+        {
+            "pieces": list(numbers),
+            "frames": coded,
+            "captions": [frame["caption"] for frame in frames],
+            "values": [frame["values"] for frame in frames],
+        },
+        separators=(",", ":"),
+    )
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _frame(view: View, identifier: str) -> dict[str, Any]:
+    try:
+        return frame_data(view, identifier)
+    finally:
+        close(view)
+
+
+def _control_html(control: Control, identifier: str) -> str:
+    if control.is_slider:
+        slider = f"{identifier}--{control.name}"
+        text = escape(control.texts[control.start])
+        return (
+            f'<div class="fp-control"><label for="{slider}">{escape(control.label)}</label>'
+            f'<input type="range" id="{slider}" name="{control.name}" min="0" max="{len(control.values) - 1}" '
+            f'step="1" value="{control.start}" aria-valuetext="{text}">'
+            f'<output for="{slider}" aria-live="off">{text}</output></div>'
+        )
+    choices = "".join(
+        f'<label><input type="radio" name="{identifier}-{control.name}" value="{at}"'
+        f"{' checked' if at == control.start else ''}>{escape(text)}</label>"
+        for at, text in enumerate(control.texts)
+    )
+    return (
+        f'<fieldset class="fp-control" data-name="{control.name}"><legend>{escape(control.label)}</legend>'
+        f"{choices}</fieldset>"
+    )
+
+
+def _buttons_html(explorable: Explorable) -> str:
+    names = [("copy", "Copy link to this view"), ("reset", "Reset")]
+    if explorable.play:
+        names = [("back", "Step back"), ("forward", "Step forward"), ("play", "Play"), *names]
+    buttons = "".join(f'<button type="button" data-do="{do}">{text}</button>' for do, text in names)
+    return f'<div class="fp-buttons">{buttons}<span role="status"></span></div>'
+
+
+def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
+    positions = explorable.positions(attempt.state)
+    guesses = "".join(f'<button type="button">{escape(guess)}</button>' for guess in attempt.guesses)
+    return (
+        f'<div class="fp-try" data-state="{json.dumps(positions, separators=(",", ":"))}">'
+        f'<p><a class="fp-try-link" href="#{identifier}">Try this: {escape(explorable.changes(positions))}.</a> '
+        f"{escape(attempt.question)}</p>"
+        f'<div class="fp-guesses" role="group" aria-label="{escape(attempt.question)}">'
+        f'{guesses}<button type="button" hidden>Skip</button></div>'
+        f'<p class="fp-answer">{escape(attempt.answer)}</p></div>'
+    )
