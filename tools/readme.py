@@ -5,11 +5,10 @@ The numbers are those of one patient of the clinic's trained network; the pictur
 
 import torch
 from browser import FLAGS, launch_options
-from fpcourse.clinic import case
 from playwright.sync_api import sync_playwright
 from refresh import ROOT
 
-from fpcourse import patients
+from fpcourse import case, patients
 
 PICTURE = ROOT / "book" / "_static" / "readme.png"
 PAGE = ROOT / "_build" / "html" / "book" / "06_modes.html"

@@ -5,8 +5,8 @@ Chapter 5 shows this table. No test runs it, as it needs the published data set:
 
 import sys
 
-from fpcourse.cohort import download, load, patients
-from fpcourse.training import compare, logistic_regression, risk_of, train
+from fpcourse import download, load, logistic_regression, patients, risk_of, train
+from fpcourse.training import compare
 
 if __name__ == "__main__":
     real = load(*sys.argv[1:] or [download()])

@@ -4,9 +4,7 @@ A browser that follows such a link unfolds what the target is folded into. So a 
 id inside the fold; where the code alone is hidden, it stays hidden, and the link leads to what the cell shows.
 """
 
-import json
-from pathlib import Path
-
+from cells import cell_ids
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -16,10 +14,9 @@ class NameCells(SphinxTransform):
     default_priority = 870  # before MyST resolves the links within a page
 
     def apply(self, **kwargs):
-        path = Path(self.env.doc2path(self.env.docname))
-        if path.suffix != ".ipynb":
+        ids = cell_ids(self.env)
+        if ids is None:
             return
-        ids = [cell.get("id") for cell in json.loads(path.read_text(encoding="utf8"))["cells"]]
         slugs = self.env.metadata[self.env.docname].setdefault("myst_slugs", self.document.myst_slugs)
         for cell in self.document.findall(nodes.container):
             if cell.get("nb_element") == "cell_code" and (name := ids[cell["cell_index"]]):

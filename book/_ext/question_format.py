@@ -3,6 +3,7 @@
 import re
 from itertools import takewhile
 
+from cells import cell_of
 from docutils import nodes
 
 LABEL = re.compile(r"Predict first\.|Question \d+\.")
@@ -15,11 +16,6 @@ def label_of(node) -> str:
         return ""
     opening = next((child for child in node if child.astext()), None)
     return opening.astext() if isinstance(opening, nodes.strong) and LABEL.fullmatch(opening.astext()) else ""
-
-
-def cell_of(node) -> int:
-    """The number of the cell that a node of a notebook comes from: MyST-NB counts 10,000 lines for each."""
-    return node.line // 10000 - 1
 
 
 def parts(first, notebook: bool) -> tuple[list, list, list]:

@@ -5,26 +5,17 @@ the options a form. A question that breaks the format fails the build. Its id is
 notebook, where cells have no ids, it is called after its section.
 """
 
-import json
 import re
-from pathlib import Path
 
+from cells import cell_ids, cell_of
 from docutils import nodes
-from question_format import cell_of, faults, is_right, kind_of, label_faults, label_of, parts
+from question_format import faults, is_right, kind_of, label_faults, label_of, parts
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
 
 class quiz(nodes.General, nodes.Element):
     """A question, its options and their feedback."""
-
-
-def cell_ids(env) -> list[str | None] | None:
-    """The ids of a notebook's cells; None for a page that is no notebook."""
-    path = Path(env.doc2path(env.docname))
-    if path.suffix != ".ipynb":
-        return None
-    return [cell.get("id") for cell in json.loads(path.read_text(encoding="utf8"))["cells"]]
 
 
 class MakeQuizzes(SphinxTransform):

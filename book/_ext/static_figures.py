@@ -12,5 +12,5 @@ def setup(app):
 
 
 def add_style(app):
-    app.config.html_static_path.append(str(files("fpcourse") / "assets" / "views.css"))
+    app.config.html_static_path.append(str(files("fpcourse.page") / "assets" / "views.css"))
     app.add_css_file("views.css")

@@ -202,9 +202,7 @@ def kept_bytes(attempt: Attempt) -> None:
         net = mlp(widths)
         graph = autograd_graph(net(torch.randn(batch, widths[0])), net)
         result = attempt(batch, list(widths))
-        keys = isinstance(result, dict) and result.keys() == {"activations", "parameters"}
-        nothing = "A function without a return statement returns None." if result is None else ""
-        attempt.require(keys, describe(result), 'a dictionary with the keys "activations" and "parameters"', nothing)
+        attempt.dictionary(result, ("activations", "parameters"))
         for key, expected, suspects in (
             ("activations", graph.activation_bytes, _wrong_activations(batch, widths)),
             ("parameters", graph.parameter_bytes, _wrong_parameters(widths)),

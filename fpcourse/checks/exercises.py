@@ -4,7 +4,7 @@ import difflib
 import dis
 import random
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -16,10 +16,10 @@ from torch import nn
 
 import fpcourse
 from fpcourse.checks.line_limit import LIBRARIES, TooManyLines, line_limit
-from fpcourse.measure.preserve import keep_random_state
+from fpcourse.measure.preserve import same_random_state
 
 LINES = 300_000  # far more than an exercise takes, and still less than a second
-CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "clinic")
+CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "drills", "clinic")
 WRITE = "Write its body, then run this cell again."
 UNFORESEEN = "Comparing it raised"
 MISCONCEPTIONS = "reference/misconceptions"
@@ -106,10 +106,13 @@ def check(attempt: Callable) -> Verdict:
         ValueError: no exercise has its name.
     """
     name, checker = _checker_of(attempt)
-    put_random_state_back, grad_enabled = keep_random_state(), torch.is_grad_enabled()
-    torch.seed()
-    random.seed()  # the checkers draw from both
-    run = Attempt(name, attempt)
+    with same_random_state(), torch.set_grad_enabled(torch.is_grad_enabled()):
+        torch.seed()
+        random.seed()  # the checkers draw from both
+        return _verdict(name, checker, Attempt(name, attempt))
+
+
+def _verdict(name: str, checker: Checker, run: "Attempt") -> Verdict:
     try:
         checker.run(run)
         return Verdict(name, "passed", checker.then)
@@ -122,9 +125,6 @@ def check(attempt: Callable) -> Verdict:
             raise
         said = run.in_words(run.result, "an answer of the form that the task asks for")
         return Verdict(name, "not yet", f"{said} {UNFORESEEN} {_said(error)}")
-    finally:
-        torch.set_grad_enabled(grad_enabled)
-        put_random_state_back()
 
 
 def checkers() -> dict[str, Checker]:
@@ -213,6 +213,18 @@ class Attempt:
         """End the check as ``fail`` does, unless ``holds``."""
         if not holds:
             self.fail(came_out, expected, looks_like, misconception)
+
+    def dictionary(self, result: Any, keys: Iterable) -> None:
+        """End the check unless ``result`` is a dictionary with these keys."""
+        wanted = f"a dictionary with the keys {', '.join(map(str, keys))}"
+        nothing = "A function without a return statement returns None." if result is None else ""
+        self.require(isinstance(result, dict), result, wanted, nothing)
+        self.require(result.keys() == set(keys), f"keys {', '.join(map(str, result))}", wanted)
+
+    def tensor(self, result: Any, shape: Sequence[int]) -> None:
+        """End the check unless ``result`` is a tensor of this shape."""
+        is_it = isinstance(result, torch.Tensor) and result.shape == tuple(shape)
+        self.require(is_it, result, f"a tensor of shape {tuple(shape)}")
 
     def equal(self, result: Any, expected: Any, suspects: Sequence[Suspect] = (), what: str = "") -> None:
         """End the check unless ``result`` equals ``expected``: tensors up to rounding, with shape; others by ``==``.

@@ -21,12 +21,7 @@ def twelve_shapes(attempt: Attempt) -> None:
         sizes = (torch.randperm(20)[:4] + 21).tolist()  # no two alike, none the 7 of a week
         expected, suspects = _shapes(*sizes), _suspects_of_shapes(*sizes)
         result = attempt(*sizes)
-        attempt.require(isinstance(result, dict), result, "a dictionary of twelve shapes")
-        attempt.require(
-            result.keys() == expected.keys(),
-            f"keys {', '.join(map(str, result))}",
-            f"the keys of the starter, {', '.join(expected)}",
-        )
+        attempt.dictionary(result, expected)
         for code, shape in expected.items():
             of_chapter = Suspect(chapter[code], "This is the chapter's shape; use the four names.")
             known = [*suspects[code], *_one_number(shape), of_chapter]
@@ -189,11 +184,7 @@ def repaired(attempt: Attempt) -> None:
         result = attempt(X, logits, y, weight, images)
         changed = any(not torch.equal(*pair) for pair in zip((X, logits, y, weight, images), given, strict=True))
         attempt.require(not changed, "an input that was written into", "the inputs as they were given")
-        attempt.require(
-            isinstance(result, dict) and result.keys() == expected.keys(),
-            result if not isinstance(result, dict) else f"keys {', '.join(map(str, result))}",
-            f"a dictionary with the keys {', '.join(expected)}",
-        )
+        attempt.dictionary(result, expected)
         suspects = _suspects_of_repairs(X, logits, y, weight, images)
         for key, value in expected.items():
             attempt.equal(result[key], value, suspects[key], what=f"{key}:")

@@ -105,16 +105,6 @@ class AutogradGraph(ShownAsTable):
         """Bytes saved for backward, every save counted, also of memory counted before."""
         return _bytes(self.saved)
 
-    @property
-    def parameter_bytes_per_save(self) -> int:
-        """The part of ``saved_bytes_per_save`` that is parameters."""
-        return _bytes(self.saved, of_parameters=True)
-
-    @property
-    def activation_bytes_per_save(self) -> int:
-        """The part of ``saved_bytes_per_save`` that is no parameter."""
-        return _bytes(self.saved, of_parameters=False)
-
     def __repr__(self) -> str:
         return f"AutogradGraph({len(self.nodes)} nodes, {self.saved_bytes:,} bytes saved)"
 

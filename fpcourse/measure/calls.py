@@ -113,10 +113,6 @@ class Trace(ShownAsTable, Sequence):
             numeric=NUMERIC,
         )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The leaf calls as dictionaries, a key a field of ``Call``; ``pandas.DataFrame`` takes them as they are."""
-        return [call._asdict() for call in self]
-
     def filter(self, type: str = "*", name: str = "*") -> "Trace":
         """The calls whose type and dotted name match these patterns (``*``, ``?``, ``[...]``, case counts).
 

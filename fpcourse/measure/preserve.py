@@ -217,7 +217,18 @@ def _versions(tensors: list[torch.Tensor]) -> list[int | None]:
         return [None if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
+@contextmanager
+def same_random_state() -> Iterator[None]:
+    """A block after which the random state of Python, NumPy and torch is what it was."""
+    put_back = keep_random_state()
+    try:
+        yield
+    finally:
+        put_back()
+
+
 def keep_random_state() -> Callable[[], None]:
+    """Take down the random state of Python, NumPy and torch, on every device; the function returned puts it back."""
     numpy_random = sys.modules.get("numpy.random")  # not loaded: nothing has drawn from it, and it has no state yet
     python_state = random.getstate()
     numpy_state = numpy_random.get_state() if numpy_random else None

@@ -7,7 +7,7 @@ except ImportError:
     raise ImportError("fpcourse.training needs scikit-learn and tqdm: pip install 'fpcourse[training]'.") from None
 
 from fpcourse.training.loop import Epoch, TrainingRun, one_thread, train
-from fpcourse.training.metrics import Metrics, compare, logistic_regression, metrics, risk_of
+from fpcourse.training.risks import Metrics, compare, logistic_regression, metrics, risk_of
 
 __all__ = [
     "Epoch",

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fpcourse.cohort import FEATURES, Cohort, patients
-from fpcourse.measure.preserve import keep_random_state
+from fpcourse.measure.preserve import same_random_state
 from fpcourse.models import ClinicalMLP
 from fpcourse.tables import Table
 from fpcourse.training import metrics, one_thread, train
@@ -82,21 +82,17 @@ def case(number: int, seed: int = 0) -> Case:
         raise ValueError(f"there is no case {number!r}: the clinic's cases are numbered 1 to {len(_CASES)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1; got {seed!r}")
-    put_random_state_back = keep_random_state()
-    torch.manual_seed(seed)
-    try:
-        # Out of a reader's inference_mode, which turns the recording on, under no_grad too.
-        with torch.inference_mode(False), one_thread():
-            return _CASES[number](number, seed)
-    finally:
-        put_random_state_back()
+    # Out of a reader's inference_mode, which turns the recording on, under no_grad too.
+    with same_random_state(), torch.inference_mode(False), one_thread():
+        torch.manual_seed(seed)
+        return _CASES[number](number, seed)
 
 
 def harm(risks: Mapping[str, torch.Tensor], y: torch.Tensor, auroc_digits: int = 2) -> Table:
     """A row for each of the ``risks``, by name: AUROC, log loss and mean risk, to the digits that every machine gives.
 
     Raises:
-        ValueError: as ``training.metrics``.
+        ValueError: as ``metrics``.
     """
     rows = []
     for name, risk in risks.items():

@@ -13,10 +13,10 @@ from tqdm import tqdm  # not tqdm.auto: its widget would be one in the built boo
 
 from fpcourse.cohort import Cohort
 from fpcourse.measure.modes import in_mode
-from fpcourse.measure.preserve import keep_random_state
+from fpcourse.measure.preserve import same_random_state
 from fpcourse.models import ClinicalMLP
 from fpcourse.tables import ShownAsTable, Table
-from fpcourse.training.metrics import risk_of
+from fpcourse.training.risks import risk_of
 
 QUIET_SECONDS = 10  # a run that takes longer shows a progress bar
 
@@ -100,22 +100,19 @@ def train(
         ValueError: a cohort has one class alone, a number is not positive and finite, or ``batch_size`` is 1.
     """
     _check(training, validation, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
-    put_random_state_back = keep_random_state()
-    torch.manual_seed(seed)
-    try:
-        with one_thread(), torch.inference_mode(False):  # which turns recording on, under a reader's no_grad too
-            model = ClinicalMLP(hidden=hidden, p=p)
-            optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
-            seen = [_epoch(0, _loss(model, training), model, validation)]
-            checkpoints = [copy.deepcopy(model.state_dict())]
-            for number in tqdm(range(1, epochs + 1), "epoch", delay=QUIET_SECONDS, leave=False):
-                seen.append(_epoch(number, _one_pass(model, optimizer, training, batch_size), model, validation))
-                checkpoints.append(copy.deepcopy(model.state_dict()))
-                best = min(seen, key=lambda epoch: epoch.validation_loss).number
-                if number - best >= patience:
-                    break
-    finally:
-        put_random_state_back()
+    # inference_mode(False) turns recording on, under a reader's no_grad too.
+    with same_random_state(), one_thread(), torch.inference_mode(False):
+        torch.manual_seed(seed)
+        model = ClinicalMLP(hidden=hidden, p=p)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0)
+        seen = [_epoch(0, _loss(model, training), model, validation)]
+        checkpoints = [copy.deepcopy(model.state_dict())]
+        for number in tqdm(range(1, epochs + 1), "epoch", delay=QUIET_SECONDS, leave=False):
+            seen.append(_epoch(number, _one_pass(model, optimizer, training, batch_size), model, validation))
+            checkpoints.append(copy.deepcopy(model.state_dict()))
+            best = min(seen, key=lambda epoch: epoch.validation_loss).number
+            if number - best >= patience:
+                break
     model.load_state_dict(checkpoints[best])
     return TrainingRun(model.eval(), tuple(seen), best, tuple(checkpoints))
 

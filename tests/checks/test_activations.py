@@ -70,7 +70,7 @@ def test_a_model_that_was_taken_apart_is_noticed():
         del model.drop
         return silent
 
-    assert "another mode: drop" in verdict_on(takes_apart, "dead_units").message
+    assert "the hooks of drop" in verdict_on(takes_apart, "dead_units").message
 
 
 def test_another_dtype_is_noticed():
@@ -79,7 +79,7 @@ def test_another_dtype_is_noticed():
         model.double()
         return silent
 
-    assert "other weights" in verdict_on(doubles, "dead_units").message
+    assert "the buffer of" in verdict_on(doubles, "dead_units").message
 
 
 def test_a_hook_that_raises_becomes_the_verdict():

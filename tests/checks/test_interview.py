@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.odd_answers import verdict_on
+from helpers.wrong import drills
 from helpers.wrong import interview as given
 from torch import nn
 
@@ -13,7 +14,7 @@ from fpcourse.checks.interview import _runs_of_sentences, mark_of
     ("name", "answer"),
     [
         ("predict_snippets", lambda n, width, passes, c: given.snippets(5, 20, 4, 3.0)),
-        ("drill_shapes", lambda *widths: given.shapes(16, 20, 64, 32)),
+        ("drill_shapes", lambda *widths: drills.shapes(16, 20, 64, 32)),
         ("drill_forward", lambda m, x: torch.zeros(len(x), 1)),
         ("drill_batchnorm", lambda x, *rest: x),
         ("drill_dropout", lambda x, p, training: x),
@@ -31,12 +32,12 @@ def by_bernoulli(x, p, training):
 
 
 def in_a_tuple(model, layer, x):
-    return tuple(given.hooked(model, layer, x))
+    return tuple(drills.hooked(model, layer, x))
 
 
 def total_under_no_grad(model, batches):
     with torch.no_grad():
-        return given.mean_loss(model, batches, add=lambda loss, y: loss * len(y))
+        return drills.mean_loss(model, batches, add=lambda loss, y: loss * len(y))
 
 
 def report_with_sets(model, X):
@@ -45,7 +46,7 @@ def report_with_sets(model, X):
 
 
 def sizes(batch, features, first, second):
-    found = given.shapes(batch, features, first, second)
+    found = drills.shapes(batch, features, first, second)
     return found | {"layer1": torch.zeros(batch, first).shape, "logits": [batch, 1]}
 
 

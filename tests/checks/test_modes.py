@@ -33,7 +33,7 @@ def test_a_model_that_was_moved_is_noticed(change):
         change(model)
         return risks
 
-    assert "other weights" in verdict_on(moves, "predict_risk").message
+    assert " changed. Expected: the model as it was" in verdict_on(moves, "predict_risk").message
 
 
 def test_a_hook_left_behind_is_noticed():
@@ -42,7 +42,7 @@ def test_a_hook_left_behind_is_noticed():
         with torch.no_grad():
             return copy.deepcopy(model).eval()(X).sigmoid()
 
-    assert "a hook on bn1" in verdict_on(hooks, "predict_risk").message
+    assert "the hooks of bn1" in verdict_on(hooks, "predict_risk").message
 
 
 def test_batch_norm_may_write_in_place_as_torch_does():

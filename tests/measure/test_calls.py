@@ -1,4 +1,4 @@
-"""calls: Trace, its tables, rows, filters and comparisons, against calls listed by hand."""
+"""calls: Trace, its tables, filters and comparisons, against calls listed by hand."""
 
 import copy
 import dataclasses
@@ -180,33 +180,6 @@ def test_the_counts_are_those_of_the_whole_model():
     result = trace(model, torch.ones(1, 2))
     assert result.parameters == sum(p.numel() for p in model.parameters()) == 2 * 3 + 3 + 110 + 7
     assert result.trainable_parameters == result.parameters - 6
-
-
-# Rows
-
-
-def test_rows_are_the_leaf_calls_as_dictionaries():
-    relu = nn.ReLU()
-    rows = trace(nn.Sequential(nn.Sequential(nn.Linear(2, 3), relu), relu).eval(), torch.ones(4, 2)).rows()
-    assert rows[0] == {
-        "name": "0.0",
-        "label": "0.0",
-        "type": "Linear",
-        "depth": 2,
-        "is_leaf": True,
-        "training": False,
-        "input_shapes": ((4, 2),),
-        "output_shapes": ((4, 3),),
-        "output_dtypes": ("float32",),
-        "output_bytes": 48,
-        "parameters": 9,
-        "trainable_parameters": 9,
-    }
-    assert [row["label"] for row in rows] == ["0.0", "0.1:1", "0.1:2"]
-    assert all(type(row) is dict and list(row) == list(Call._fields) for row in rows)
-
-
-# Filters
 
 
 @pytest.mark.parametrize(

@@ -279,8 +279,8 @@ WRONG = {
         (not_flat, ".flatten() comes before .tolist()", None),
         (eval_left_on, "eval() was left on", None),
         (train_called_afterwards, "also on a frozen one", None),
-        (hook_left_on, "afterwards a hook on act", None),
-        (statistics_moved, "running statistics afterwards", 14),
+        (hook_left_on, "the hooks of act changed", 13),
+        (statistics_moved, "moves running statistics", 14),
     ],
     "streaming_hook": [
         (the_last_batch, "the last batch alone", None),

@@ -314,7 +314,7 @@ WRONG = {
         (two_passes_compared, "gives the same batch the same answer twice", 25),
         (the_model_among_its_modules, "sets all modules inside it too", None),
         (leaves_the_model_in_eval_mode, "eval() was left on.", None),
-        (moves_the_statistics, "A pass in train mode moves the statistics.", 14),
+        (moves_the_statistics, "A pass in train mode moves running statistics.", 14),
     ],
     "risk_once": [
         (eval_mode_then_sigmoid, "Two sigmoids: no risk is below 0.5.", 3),
@@ -358,7 +358,7 @@ WRONG = {
         (those_that_overwrite, "not those that overwrite it", None),
         (always_before_the_relu, "A line of forward such as z.mul_(2) overwrites too", 12),
         (in_the_models_order, "in which the model holds them", 9),
-        (hooks_stay, "afterwards a hook on", None),
+        (hooks_stay, "the hooks of", 13),
     ],
     "risk_by_name": [
         (as_they_came, "with the features as they came", None),

@@ -206,7 +206,7 @@ WRONG = {
         (logits_are_a_row, "still a table", None),
         (target_lines_up_with_the_rows, "both sides are repeated", 7),
         (the_chapters_numbers, "use the four names", None),
-        (a_tuple_of_shapes, "Expected: a dictionary of twelve shapes", None),
+        (a_tuple_of_shapes, "Came out: tuple of 12", None),
     ],
     "leaf_shapes": [
         (moved_afterwards, "allocated before anything could be moved", None),
