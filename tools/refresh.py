@@ -11,11 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
-# The cell with an exercise's solution is folded: in the built page under these words, in JupyterLab as it opens.
-SOLUTION = {
-    "jupyter": {"source_hidden": True},
-    "mystnb": {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"},
-}
+# What the built page folds is folded in JupyterLab and in Colab, too.
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
+# The fold of an exercise's solution has words of its own in the built page.
+SOLUTION = {"mystnb": {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}}
 
 
 def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -33,8 +32,10 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     count = 0
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = {"tags": tags, **(SOLUTION if "solution" in tags else {})} if tags else {}
+        tags = cell.metadata.get("tags", [])
+        folded = FOLDED if {"hide-cell", "hide-input"} & set(tags) else {}
+        solution = SOLUTION if "solution" in tags else {}
+        cell.metadata = {"tags": tags, **folded, **solution} if tags else {}
         if cell.cell_type != "code":
             continue
         count += 1
