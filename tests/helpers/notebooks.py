@@ -22,10 +22,11 @@ def texts_of_outputs(cell):
                 yield data
 
 
-def sections(notebook):
-    """The notebook cut at its headings: for each its title, its prose and its code cells."""
+def sections(notebook, checks=None):
+    """The notebook cut at its headings: for each its title, its prose and its code, with the ``checks`` behind it."""
     title, prose, code = "", [], []
     for cell in notebook.cells:
+        behind = (checks or {}).get(cell.id)
         if cell.cell_type == "markdown":
             for block in re.split(r"(?m)^(?=#{1,3} )", cell.source):
                 if block.startswith("#"):
@@ -36,4 +37,6 @@ def sections(notebook):
                 prose.append(block)
         else:
             code.append(cell)
+        if behind:
+            code.append(behind)
     yield title, "\n".join(prose), code

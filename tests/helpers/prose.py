@@ -55,8 +55,12 @@ def digits(number: str) -> int:
     return len(number.strip("-").replace(".", ""))
 
 
-def computed_numbers(cell) -> set[str]:
-    """The numbers that a cell's run prints or shows as values, and those its code works with."""
+def computed_numbers(run) -> set[str]:
+    """The numbers that a cell's run prints or shows as values, and those that its code, or a check's, works with."""
+    if isinstance(run, ast.FunctionDef):
+        constants = [node.value for node in ast.walk(run) if isinstance(node, ast.Constant)]
+        return set().union(*(numbers(str(value)) for value in constants))
+    cell = run
     found = {
         str(node.value)
         for node in ast.walk(ast.parse(cell.source))
@@ -75,10 +79,10 @@ def computed_numbers(cell) -> set[str]:
 
 def captions_and_alts(cell):
     """The captions that a cell's figures came out with, and the alt texts of its ``show`` calls."""
-    for output in cell.outputs:
+    for output in getattr(cell, "outputs", ()):  # a check has none
         if "image/png" in output.get("data", {}):
             yield output.data["text/plain"].splitlines()[0]
-    for node in ast.walk(ast.parse(cell.source)):
+    for node in ast.walk(cell if isinstance(cell, ast.AST) else ast.parse(cell.source)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "show":
             for keyword in node.keywords:
                 if keyword.arg == "alt" and isinstance(keyword.value, ast.Constant):

@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from helpers.behind import checks
 from helpers.notebooks import code_cells, read, sections, texts_of_outputs
 from helpers.prose import captions_and_alts, computed_numbers, digits, numbers, numbers_said, plain_prose
 from helpers.questions import IN_PROSE, Question
@@ -102,18 +103,29 @@ def imports_or_says_so(block: ast.Try) -> bool:
     )
 
 
-def test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook):
-    """A number of two digits or more, in prose, caption or alt text, is computed or asserted in its section.
+def loose_numbers(notebook, behind=None) -> list[str]:
+    """The numbers of two digits or more in prose, captions and alt texts that no run or check of their section has.
 
     The questions at a chapter's end are about all of its runs.
     """
+    behind = behind or {}
     loose = []
-    for title, prose, code in sections(notebook):
-        runs = code_cells(notebook) if title == FIVE_QUESTIONS else code
-        backed = {number.lstrip("-") for cell in runs for number in computed_numbers(cell)}
+    for title, prose, code in sections(notebook, behind):
+        runs = [*code_cells(notebook), *behind.values()] if title == FIVE_QUESTIONS else code
+        backed = {number.lstrip("-") for run in runs for number in computed_numbers(run)}
         said = numbers_said("\n".join([prose, *(text for cell in code for text in captions_and_alts(cell))]))
         loose += [f"{title}: {number}" for number in said if digits(number) > 1 and number.lstrip("-") not in backed]
-    assert loose == []
+    return loose
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_every_number_in_the_prose_stands_in_a_run_beside_it(path):
+    assert loose_numbers(read(path), checks(path.stem)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_every_check_stands_behind_a_cell_of_its_page(path):
+    assert set(checks(path.stem)) <= {cell.id for cell in read(path).cells}
 
 
 def on_the_way(notebook) -> str:
@@ -184,11 +196,9 @@ def test_a_broken_notebook_is_noticed():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A\nIt is 1,234.", id="b"), cell])
     with pytest.raises(AssertionError):
         test_every_cell_that_shows_something_has_its_output(notebook)
-    with pytest.raises(AssertionError):
-        test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook)
+    assert loose_numbers(notebook)
     notebook.cells[0].source = "# A\nIt is $x_{12}$."
-    with pytest.raises(AssertionError):
-        test_every_number_in_the_prose_stands_in_a_run_beside_it(notebook)
+    assert loose_numbers(notebook)
     notebook.metadata["widgets"] = {}
     with pytest.raises(AssertionError):
         test_no_widget_state_and_a_picture_beside_each_view(notebook)
@@ -226,10 +236,8 @@ def asking(title="A", wrong="", right="10", more="a product"):
 
 @pytest.mark.parametrize("title", ["A", FIVE_QUESTIONS])
 def test_a_false_option_needs_no_run_and_the_right_one_does(title):
-    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title))
-    test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, wrong=" It would be 11."))
+    assert not loose_numbers(asking(title))
+    assert not loose_numbers(asking(title, wrong=" It would be 11."))
     for broken in ({"right": "12"}, {"more": "not 25"}, {"wrong": " It would be 12."}):
-        with pytest.raises(AssertionError):
-            test_every_number_in_the_prose_stands_in_a_run_beside_it(asking(title, **broken))
-    with pytest.raises(AssertionError):
-        test_every_number_in_the_prose_stands_in_a_run_beside_it(asking("Another section"))
+        assert loose_numbers(asking(title, **broken))
+    assert loose_numbers(asking("Another section"))

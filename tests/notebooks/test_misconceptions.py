@@ -5,6 +5,7 @@ from collections import Counter
 from html import unescape
 
 import pytest
+from helpers.behind import after, checks
 from helpers.misconceptions import ENTRIES, PAGE, TITLE
 from helpers.notebooks import code_cells, read, texts_of_outputs
 from helpers.prose import computed_numbers, digits, numbers, plain_prose
@@ -13,7 +14,8 @@ from refresh import NOTEBOOKS
 SETTLED = re.compile(r"Settled by \[this run]\(\.\./(\w+)\.ipynb#([\w-]+)\), in \[chapter (\d)]\(\.\./(\w+)\.ipynb\)\.")
 # A code span that is a name, or a call with plain arguments: view, w.grad, nn.Linear, requires_grad_(False).
 NAME = re.compile(r"(?!(True|False|None)$)\.?[A-Za-z]\w*(\.\w+)*(\([\w, ]*\))?")
-CELLS = {path.stem: {cell.id: cell for cell in code_cells(read(path))} for path in NOTEBOOKS}
+PAGES = {path.stem: read(path) for path in NOTEBOOKS}
+CELLS = {page: {cell.id: cell for cell in code_cells(notebook)} for page, notebook in PAGES.items()}
 
 
 def one_line(text: str) -> str:
@@ -29,12 +31,14 @@ def shown(cell) -> str:
 def not_in_the_run(title: str, body: str) -> list[str]:
     """What an entry says and its cell does not show.
 
-    A number of two digits or more stands among the numbers that the cell computes or asserts. A code span that is a
-    name stands in the code of the cell's notebook; every other one is an output or a piece of code, of that cell.
+    A number of two digits or more stands among the numbers that the cell computes, or that a check behind it asserts.
+    A code span that is a name stands in the code of the cell's notebook; every other one is an output or a piece of
+    code, of that cell.
     """
     [(page, anchor, _, _)] = SETTLED.findall(body)
     cell = CELLS[page][anchor]
-    there = {abs(float(number)) for number in computed_numbers(cell)}
+    runs = [cell, *filter(None, map(checks(page).get, after(PAGES[page], anchor)))]
+    there = {abs(float(number)) for run in runs for number in computed_numbers(run)}
     said = numbers(plain_prose(TITLE.fullmatch(title)[2] + "\n" + SETTLED.sub("", body)))
     missing = [number for number in said if digits(number) > 1 and abs(float(number)) not in there]
     notebook = "\n".join(map(shown, CELLS[page].values()))
