@@ -1,4 +1,4 @@
-"""Checks behind cells, in a small project with the conftest.py of this one: plain ``pytest --nbval book/`` runs them."""
+"""Checks behind cells, in a small project with the conftest.py of this one: `pytest --nbval book/` runs them."""
 
 import shutil
 import subprocess
