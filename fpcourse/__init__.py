@@ -41,7 +41,7 @@ _HOME = {
     "case": "training.clinic",
     "harm": "training.clinic",
 }
-_ROOMS = ("checks", "cohort", "measure", "models", "page", "plots", "tables", "training")
+_ROOMS = ("checks", "cohort", "explorables", "measure", "models", "page", "plots", "tables", "training")
 
 __all__ = list(_HOME)
 

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "training": {"cohort", "measure", "models", "tables"},
     "plots": {"measure", "page", "tables"},
     "checks": {"cohort", "measure", "models", "tables", "training"},
+    "explorables": {"cohort", "measure", "models", "page", "plots"},
 }
 
 

@@ -1,0 +1,12 @@
+"""The book's larger figures with controls: draw functions that are longer than a reader should see in a cell.
+
+One module for each page. They may use all other rooms but ``checks``, and nothing uses them but notebooks.
+"""
+
+from fpcourse.explorables.autograd import SETTINGS, graph_builder
+from fpcourse.explorables.interview import whiteboard
+from fpcourse.explorables.modes import switchboard_of
+from fpcourse.explorables.start import batch_flow
+from fpcourse.explorables.tracing import trace_theatre_of
+
+__all__ = ["SETTINGS", "batch_flow", "graph_builder", "switchboard_of", "trace_theatre_of", "whiteboard"]
