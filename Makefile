@@ -24,13 +24,13 @@ live: .venv/installed
 	$(BIN)/jupyter lab book/00_start.ipynb
 
 bench: .venv/installed
-	$(BIN)/pip install --disable-pip-version-check -r benchmarks/requirements.txt
-	$(BIN)/python benchmarks/tracing.py
-	$(BIN)/python benchmarks/harmlessness.py
-	$(BIN)/python benchmarks/pages.py
+	$(BIN)/pip install --disable-pip-version-check -r tools/benchmarks/requirements.txt
+	$(BIN)/python tools/benchmarks/tracing.py
+	$(BIN)/python tools/benchmarks/harmlessness.py
+	$(BIN)/python tools/benchmarks/pages.py
 
 offline: book
-	$(BIN)/python publish/offline.py
+	$(BIN)/python tools/offline.py
 
 readme: book
 	$(BIN)/python tools/browser.py

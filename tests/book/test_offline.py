@@ -16,7 +16,7 @@ NAME = f"the-forward-pass-{tomllib.loads((ROOT / 'pyproject.toml').read_text(enc
 
 
 def pack(built, target) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "publish/offline.py", built, target]
+    command = [sys.executable, ROOT / "tools/offline.py", built, target]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -1,4 +1,4 @@
-"""Pack a built book as one zip with a checksum beside it: python publish/offline.py [BUILT_FOLDER] [TARGET_FOLDER].
+"""Pack a built book as one zip with a checksum beside it: python tools/offline.py [BUILT_FOLDER] [TARGET_FOLDER].
 
 The same pages give the same bytes: files in order, one fixed time, no trace of the machine.
 """

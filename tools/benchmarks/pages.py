@@ -1,4 +1,4 @@
-"""How quick the built pages are: python benchmarks/pages.py writes benchmarks/pages.md.
+"""How quick the built pages are: python tools/benchmarks/pages.py writes pages.md beside it.
 
 Each page in Lighthouse, on a simulated phone; and each figure with controls, from a change until its paint.
 
@@ -20,14 +20,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 from browser import FLAGS, installed_browser  # noqa: E402
 from helpers import built_book  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-RESULT = ROOT / "benchmarks" / "pages.md"
+RESULT = Path(__file__).with_suffix(".md")
 LIGHTHOUSE = "lighthouse@12.8.2"
 SCORES = ("performance", "accessibility", "best-practices", "seo")
 HEADER = ("page", *SCORES, "largest paint, s", "blocked, ms", "KiB", "requests")

@@ -1,4 +1,4 @@
-"""What one look leaves on a model: python benchmarks/harmlessness.py writes benchmarks/harmlessness.md.
+"""What one look leaves on a model: python tools/benchmarks/harmlessness.py writes harmlessness.md beside it.
 
 Each tool looks once at a fresh ClinicalMLP in train mode, and once at one whose last layer does not fit, so that the
 pass raises at its end. Each look has a process of its own, in which nothing else has been imported or patched.

@@ -1,4 +1,4 @@
-"""What a trace costs in time, beside other tools: python benchmarks/tracing.py writes benchmarks/tracing.md.
+"""What a trace costs in time, beside other tools: python tools/benchmarks/tracing.py writes tracing.md beside it.
 
 Each tool runs in a process of its own, so that none is timed with what another one has imported or patched; each
 process also times the bare forward pass and the least hooks, as memory lies differently in each. All are timed in one
