@@ -17,6 +17,11 @@ class ClinicalMLP(nn.Module):
 
     Raises:
         ValueError: a width is not a positive whole number, or ``hidden`` does not hold two of them.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, patients
+        >>> ClinicalMLP()(patients(16).X).shape
+        torch.Size([16, 1])
     """
 
     def __init__(self, n_features: int = 20, hidden: tuple[int, int] = (64, 32), p: float = 0.3):
@@ -50,6 +55,12 @@ def mlp(widths: Sequence[int], activation: Callable[[], nn.Module] = nn.ReLU) ->
 
     Raises:
         ValueError: fewer than two widths, or a width that is not a positive whole number.
+
+    Example:
+        >>> from torch import nn
+        >>> from fpcourse import mlp
+        >>> [type(layer).__name__ for layer in mlp([20, 64, 32, 1], nn.Tanh)]
+        ['Linear', 'Tanh', 'Linear', 'Tanh', 'Linear']
     """
     widths = _check_widths(widths)
     if len(widths) < 2:

@@ -11,6 +11,13 @@ class Table:
     """Rows of text under ``headers``; columns named in ``numeric`` are set flush right.
 
     ``str(table)`` is for a terminal, the HTML for a notebook; both hold the same cells.
+
+    Example:
+        >>> from fpcourse import Table
+        >>> print(Table(("layer", "parameters"), (("layer1", "1,344"),), numeric=frozenset({"parameters"})))
+        layer   parameters
+        ------  ----------
+        layer1       1,344
     """
 
     headers: tuple[str, ...]

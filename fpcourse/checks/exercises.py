@@ -104,6 +104,12 @@ def check(attempt: Callable) -> Verdict:
     Raises:
         TypeError: ``attempt`` is not a function.
         ValueError: no exercise has its name.
+
+    Example:
+        >>> from fpcourse import check
+        >>> def predict_risk(model, X): ...
+        >>> check(predict_risk)
+        predict_risk: not attempted. Write its body, then run this cell again.
     """
     name, checker = _checker_of(attempt)
     with same_random_state(), torch.set_grad_enabled(torch.is_grad_enabled()):

@@ -27,6 +27,12 @@ class Cohort(ShownAsTable):
         risk: ``(n, 1)`` float32, the probability with which ``y`` was drawn to be 1; None for real patients.
         features: the names of the 20 columns.
         raw: ``(n, 20)`` float32, the features in their own units: years, days, counts, 0 or 1.
+
+    Example:
+        >>> from fpcourse import patients
+        >>> training, validation = patients(512).split(0.75, 0.25)
+        >>> training.X.shape, validation.X.shape
+        (torch.Size([384, 20]), torch.Size([128, 20]))
     """
 
     X: torch.Tensor
@@ -115,6 +121,12 @@ def patients(n: int = 512, seed: int = 0) -> Cohort:
 
     Raises:
         ValueError: ``n`` is not a positive whole number, or ``seed`` not one from 0 to 2**32 - 1.
+
+    Example:
+        >>> from fpcourse import patients
+        >>> cohort = patients(16)
+        >>> cohort.X.shape, cohort.y.shape, cohort.features[0]
+        (torch.Size([16, 20]), torch.Size([16, 1]), 'age')
     """
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n must be a positive whole number of patients; got {n!r}")

@@ -33,6 +33,14 @@ def capture(
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: a name that the model does not have; the message lists near misses.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, capture, patients
+        >>> model = ClinicalMLP()
+        >>> with capture(model, ["layer1", "relu"]) as activations:
+        ...     logits = model(patients(16).X)
+        >>> activations
+        Captured(layer1, relu:1, relu:2)
     """
     check_is_module(model)
     captured = Captured(_check_names(model, names))
@@ -103,6 +111,12 @@ def get_intermediate_activations(
 
     Raises:
         ValueError: a name that the model does not have, or whose module did not run.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, get_intermediate_activations, patients
+        >>> found = get_intermediate_activations(ClinicalMLP(), patients(16).X, ["relu"])
+        >>> {label: tuple(output.shape) for label, output in found.items()}
+        {'relu:1': (16, 64), 'relu:2': (16, 32)}
     """
     with unchanged(model), torch.no_grad(), capture(model, layer_names) as captured:
         model(X)

@@ -33,6 +33,14 @@ def in_mode(model: nn.Module, mode: str) -> Iterator[None]:
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: another ``mode``.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, in_mode
+        >>> model = ClinicalMLP()
+        >>> with in_mode(model, "eval"):
+        ...     inside = model.training
+        >>> inside, model.training
+        (False, True)
     """
     check_is_module(model)
     if mode not in MODES:
@@ -120,6 +128,12 @@ def mode_report(model: nn.Module, X: torch.Tensor, repeats: int = 20) -> ModeRep
         TypeError: ``model`` is not a ``torch.nn.Module``, or its output is not one floating tensor.
         ValueError: fewer than two ``repeats``.
         Exception: whatever the forward raises; in train mode a BatchNorm needs more than one sample.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, mode_report, patients
+        >>> report = mode_report(ClinicalMLP(), patients(16).X)
+        >>> [(row.mode, row.context) for row in report if row.graph]
+        [('train', 'grad'), ('eval', 'grad')]
     """
     if repeats < 2:
         raise ValueError(f"repeats must be at least 2, as a spread needs two passes; got {repeats}")

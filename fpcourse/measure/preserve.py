@@ -39,6 +39,14 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, patients, unchanged
+        >>> model = ClinicalMLP()
+        >>> with unchanged(model):
+        ...     logits = model(patients(16).X)
+        >>> model.bn1.num_batches_tracked
+        tensor(0)
     """
     check_is_module(model)
     put_back = keep(model, list(model.modules()))

@@ -124,6 +124,11 @@ def layer_statistics(
 
     The running update of mean and variance is that of Chan, Golub and LeVeque, "Updating Formulae and a
     Pairwise Algorithm for Computing Sample Variances", 1979, in float64.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, layer_statistics, patients
+        >>> layer_statistics(ClinicalMLP(), patients(512).X.split(128), ["relu"])
+        ModelStatistics(2 layers over 512 samples, mode train: relu:1, relu:2)
     """
     running: dict[str, _Running] = {}
     samples = 0

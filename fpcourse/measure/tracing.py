@@ -43,6 +43,11 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
         Exception: whatever the forward raises, with a note that names the module, its input shapes, what it
             expected where that is known, and the last call that worked; ``error.partial_trace`` is the Trace
             up to there.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, patients, trace
+        >>> trace(ClinicalMLP(), patients(16).X)
+        Trace(8 calls: layer1, bn1, relu:1, drop, layer2, bn2, relu:2, layer3)
     """
     check_is_module(model)
     recorder = _Recorder(model)
@@ -63,6 +68,14 @@ def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
 
     Unlike a run with hooks left to chance, the model is afterwards what it was; see ``trace``, which returns
     what this one prints.
+
+    Example:
+        >>> from fpcourse import mlp, patients, trace_forward_pass
+        >>> trace_forward_pass(mlp([20, 64, 1])[:2], patients(16).X)
+        layer  input     output
+        -----  --------  --------
+        0      (16, 20)  (16, 64)
+        1      (16, 64)  (16, 64)
     """
     print(trace(model, X).table(("layer", "input", "output")))
 

@@ -27,6 +27,12 @@ class Try:
         question: asked while the result is covered.
         guesses: two or more answers to choose from.
         answer: shown once the reader has guessed or skipped.
+
+    Example:
+        >>> from fpcourse import Try
+        >>> question = Try({"batch_size": 128}, "Are there more parameters?", ["yes", "no"], "No: as many as before.")
+        >>> question.state, question.guesses
+        ({'batch_size': 128}, ['yes', 'no'])
     """
 
     state: Mapping[str, Any]

@@ -6,7 +6,14 @@ from html import escape
 
 @dataclass(frozen=True)
 class Listing:
-    """Source code with the lines numbered in ``active`` (from 0) lit; for a reader who follows a run."""
+    r"""Source code with the lines numbered in ``active`` (from 0) lit; for a reader who follows a run.
+
+    Example:
+        >>> from fpcourse import Listing
+        >>> print(Listing("z = layer(x)\na = relu(z)", active=(1,)))
+          z = layer(x)
+        > a = relu(z)
+    """
 
     source: str
     active: tuple[int, ...] = ()

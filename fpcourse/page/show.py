@@ -20,7 +20,13 @@ _COUNTER = itertools.count(1)
 
 
 def show(content: Any, *, caption: str, alt: str, values: Mapping[str, Any] | None = None) -> None:
-    """Put one figure or table on the page. The arguments and the errors are those of ``View``."""
+    """Put one figure or table on the page. The arguments and the errors are those of ``View``.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, patients, show, trace
+        >>> calls = trace(ClinicalMLP(), patients(16).X)
+        >>> show(calls.table(), caption="The calls of one forward pass.", alt="A table: a row a call, with its shapes.")
+    """
     view = View(content, caption, alt, values or {})
     try:
         if static_build():
@@ -59,6 +65,13 @@ def explore(
         TypeError: ``draw`` does not take these parameters, gives no ``View``, or a value is neither a number, a
             word nor a boolean.
         Exception: whatever ``draw`` raises, with a note that names the combination.
+
+    Example:
+        >>> from fpcourse import View, explore, mlp, patients, trace
+        >>> def shapes(batch_size):
+        ...     calls = trace(mlp([20, 64, 1]), patients(batch_size).X)
+        ...     return View(calls.table(), "Only the batch axis grows.", "A table: a row a call, with its shapes.")
+        >>> explore(shapes, {"batch_size": [2, 16, 128]})
     """
     explorable = Explorable.checked(draw, controls, start or {}, labels or {}, play, tuple(tries))
     if static_build():

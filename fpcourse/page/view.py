@@ -23,6 +23,13 @@ class View:
     Raises:
         TypeError: content of another kind, or values that are neither numbers nor words.
         ValueError: an empty caption or alt text.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, View, patients, trace
+        >>> calls = trace(ClinicalMLP(), patients(16).X)
+        >>> View(calls.table(), "One forward pass.", "A table: a row a call, with its shapes.", {"calls": len(calls)})
+        One forward pass.
+          calls: 8
     """
 
     content: Any
@@ -56,7 +63,13 @@ class View:
 
 @dataclass(frozen=True)
 class ErrorText:
-    """An exception as content: its type, its own words and its notes."""
+    """An exception as content: its type, its own words and its notes.
+
+    Example:
+        >>> from fpcourse import ErrorText
+        >>> print(ErrorText("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (16x20 and 64x32)"))
+        RuntimeError: mat1 and mat2 shapes cannot be multiplied (16x20 and 64x32)
+    """
 
     type: str
     message: str
@@ -79,6 +92,12 @@ def failed(error: BaseException, content: Any = (), caption: str | None = None, 
     """The view of an error that is the lesson: its own text, marked as an error, above ``content``.
 
     ``caption`` says what the reader should take from it; by default it names the error.
+
+    Example:
+        >>> from fpcourse import failed
+        >>> failed(RuntimeError("mat1 and mat2 shapes cannot be multiplied (16x20 and 64x32)"))
+        This combination raises RuntimeError.
+          error: RuntimeError
     """
     text = ErrorText(type(error).__name__, str(error), tuple(getattr(error, "__notes__", ())))
     parts = tuple(content) if isinstance(content, (tuple, list)) else (content,)

@@ -77,6 +77,11 @@ def case(number: int, seed: int = 0) -> Case:
 
     Raises:
         ValueError: there is no such case, or ``seed`` is not a whole number from 0 to 2**31 - 1.
+
+    Example:
+        >>> from fpcourse import case
+        >>> case(4, seed=1)
+        Case(4: 4,000 patients for training, 300 others)
     """
     if isinstance(number, bool) or not isinstance(number, int) or number not in _CASES:
         raise ValueError(f"there is no case {number!r}: the clinic's cases are numbered 1 to {len(_CASES)}")
@@ -93,6 +98,14 @@ def harm(risks: Mapping[str, torch.Tensor], y: torch.Tensor, auroc_digits: int =
 
     Raises:
         ValueError: as ``metrics``.
+
+    Example:
+        >>> from fpcourse import harm, patients
+        >>> cohort = patients(512)
+        >>> print(harm({"as drawn": cohort.risk}, cohort.y))
+        risks     AUROC  log loss  mean risk
+        --------  -----  --------  ---------
+        as drawn   0.79      0.26       0.12
     """
     rows = []
     for name, risk in risks.items():

@@ -98,6 +98,12 @@ def train(
 
     Raises:
         ValueError: a cohort has one class alone, a number is not positive and finite, or ``batch_size`` is 1.
+
+    Example:
+        >>> from fpcourse import patients, train
+        >>> run = train(patients(64), patients(64, seed=1), epochs=1)
+        >>> [epoch.number for epoch in run.epochs]
+        [0, 1]
     """
     _check(training, validation, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, patience=patience)
     # inference_mode(False) turns recording on, under a reader's no_grad too.
@@ -119,7 +125,15 @@ def train(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """A block in which torch computes in one thread; afterwards in as many as before."""
+    """A block in which torch computes in one thread; afterwards in as many as before.
+
+    Example:
+        >>> import torch
+        >>> from fpcourse import one_thread
+        >>> with one_thread():
+        ...     torch.get_num_threads()
+        1
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -17,13 +17,25 @@ def risk_of(model: torch.nn.Module, X: torch.Tensor) -> torch.Tensor:
     """The probabilities ``(batch, 1)`` that ``model`` gives for ``X``: eval mode, no graph, a sigmoid of the logit.
 
     A number to learn from, and no clinical tool.
+
+    Example:
+        >>> from fpcourse import ClinicalMLP, patients, risk_of
+        >>> risk = risk_of(ClinicalMLP(), patients(16).X)
+        >>> risk.shape, risk.requires_grad
+        (torch.Size([16, 1]), False)
     """
     with in_mode(model, "eval"), torch.no_grad():
         return torch.sigmoid(model(X))
 
 
 def logistic_regression(training: Cohort, X: torch.Tensor) -> torch.Tensor:
-    """The probabilities ``(batch, 1)`` of a logistic regression fitted on ``training``: what a network has to beat."""
+    """The probabilities ``(batch, 1)`` of a logistic regression fitted on ``training``: what a network has to beat.
+
+    Example:
+        >>> from fpcourse import logistic_regression, patients
+        >>> logistic_regression(patients(512), patients(16, seed=1).X).shape
+        torch.Size([16, 1])
+    """
     fitted = LogisticRegression(max_iter=1000).fit(training.X.numpy(), training.y.flatten().numpy())
     return torch.from_numpy(fitted.predict_proba(X.numpy())[:, 1:]).float()
 
@@ -50,6 +62,13 @@ def metrics(risk: torch.Tensor, y: torch.Tensor) -> Metrics:
 
     Raises:
         ValueError: the shapes differ, a risk is not from 0 to 1, or ``y`` has one class alone.
+
+    Example:
+        >>> import torch
+        >>> from fpcourse import metrics
+        >>> risk, y = torch.tensor([[0.1], [0.4], [0.3], [0.9]]), torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+        >>> metrics(risk, y).auroc
+        0.75
     """
     if risk.shape != y.shape:
         raise ValueError(f"risk has shape {tuple(risk.shape)}, y {tuple(y.shape)}; both must be (n, 1)")
@@ -68,7 +87,16 @@ def metrics(risk: torch.Tensor, y: torch.Tensor) -> Metrics:
 
 
 def compare(risks: Mapping[str, torch.Tensor], y: torch.Tensor) -> Table:
-    """A row for each of the ``risks``, by name: AUROC, average precision and log loss against ``y``."""
+    """A row for each of the ``risks``, by name: AUROC, average precision and log loss against ``y``.
+
+    Example:
+        >>> from fpcourse import patients, training
+        >>> cohort = patients(512)
+        >>> print(training.compare({"as drawn": cohort.risk}, cohort.y))
+        risk      AUROC  average precision  log loss
+        --------  -----  -----------------  --------
+        as drawn  0.785              0.352    0.2646
+    """
     found = {name: metrics(risk, y) for name, risk in risks.items()}
     headers = ("risk", "AUROC", "average precision", "log loss")
     rows = ((name, f"{m.auroc:.3f}", f"{m.average_precision:.3f}", f"{m.log_loss:.4f}") for name, m in found.items())
