@@ -1,11 +1,11 @@
-"""Each page ends with the day of the last commit that changed it, or a file that it includes.
+"""Each page ends with the last commit that changed it, or a file that it includes: its day and its hash.
 
 Sphinx's own ``html_last_updated_fmt`` is the day of the build, on every page. sphinx-last-updated-by-git takes the
-download of its notebook from each page where git is not installed. Where git cannot tell, no day is shown.
+download of its notebook from each page where git is not installed. Where git cannot tell, nothing is shown.
 """
 
 import subprocess
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -18,38 +18,41 @@ def git(folder, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def last_commits(folder) -> dict[str, date]:
-    """For each file of the folder, by its path, the day of the last commit that changed it."""
+def last_commits(folder) -> dict[str, tuple[int, str]]:
+    """For each file of the folder, by its path, the time and the hash of the last commit that changed it."""
     if git(folder, "rev-parse", "--is-shallow-repository") != "false":
         return {}
-    days: dict[str, date] = {}
-    log = git(folder, "-c", "core.quotePath=off", "log", "--format=@%cs", "--name-only", "--relative")
+    commits: dict[str, tuple[int, str]] = {}
+    log = git(folder, "-c", "core.quotePath=off", "log", "--format=@%ct %h", "--name-only", "--relative")
     for line in log.splitlines():
         if line.startswith("@"):
-            day = date.fromisoformat(line[1:])
+            time, commit = line[1:].split()
         elif line:
-            days.setdefault(line, day)
-    return days
+            commits.setdefault(line, (int(time), commit))
+    return commits
 
 
-def note_days(app, env):
-    """Pages whose day has changed since the last build are written again, though their text has not."""
+def note_commits(app, env):
+    """Pages whose commit is not that of the last build are written again, though their text has not changed."""
     commits = last_commits(app.srcdir)
     before, env.last_updated = getattr(env, "last_updated", {}), {}
     for page in env.found_docs:
         texts = [Path(app.srcdir, file) for file in (env.doc2path(page), *env.dependencies.get(page, ()))]
         files = [text.relative_to(app.srcdir).as_posix() for text in texts if text.is_relative_to(app.srcdir)]
-        days = [commits[file] for file in files if file in commits]
-        env.last_updated[page] = max(days, default=None)
-    return [page for page, day in env.last_updated.items() if day != before.get(page)]
+        env.last_updated[page] = max((commits[file] for file in files if file in commits), default=None)
+    return [page for page, commit in env.last_updated.items() if commit != before.get(page)]
 
 
-def show_day(app, page, template, context, doctree):
-    day = app.env.last_updated.get(page)
-    context["last_updated"] = f"{day.day} {day:%B %Y}" if day else None
+def show_commit(app, page, template, context, doctree):
+    if commit := app.env.last_updated.get(page):
+        time, name = commit
+        day = datetime.fromtimestamp(time, UTC)
+        context["last_updated"] = f"{day.day} {day:%B %Y}, commit {name}"
+    else:
+        context["last_updated"] = None
 
 
 def setup(app):
-    app.connect("env-updated", note_days)
-    app.connect("html-page-context", show_day)
+    app.connect("env-updated", note_commits)
+    app.connect("html-page-context", show_commit)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -114,8 +114,8 @@ def get_intermediate_activations(
 
     Example:
         >>> from fpcourse import ClinicalMLP, get_intermediate_activations, patients
-        >>> found = get_intermediate_activations(ClinicalMLP(), patients(16).X, ["relu"])
-        >>> {label: tuple(output.shape) for label, output in found.items()}
+        >>> outputs = get_intermediate_activations(ClinicalMLP(), patients(16).X, ["relu"])
+        >>> {label: tuple(output.shape) for label, output in outputs.items()}
         {'relu:1': (16, 64), 'relu:2': (16, 32)}
     """
     with unchanged(model), torch.no_grad(), capture(model, layer_names) as captured:
