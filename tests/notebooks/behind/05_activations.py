@@ -153,3 +153,19 @@ def one_patient_after(company, names, others, trained, with_values):
     }
     assert [f"{risk:.2f}" for risk in risks.values()] == ["0.11", "0.37", "0.06", "0.28", "0.33"]
     assert risks[6, 35] - risks[3, 35] < 0.06 and risks[3, 35] > 0.25
+
+
+def trained_figure(two_layers):
+    before, after = two_layers.values()
+    assert all(after[label].std() > 1.5 * before[label].std() for label in after)
+
+
+def inplace_after(seen, X):
+    assert 0.4 < (seen["detached"] == 0).float().mean() < 0.6
+    plus, shared = nn.Linear(20, 64), []
+    plus.register_forward_hook(lambda module, inputs, output: shared.append(output.detach()))
+    with torch.no_grad():
+        x = plus(X)
+        x += 1
+        x.mul_(2)
+    assert torch.equal(shared[0], x)

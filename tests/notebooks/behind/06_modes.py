@@ -105,9 +105,9 @@ def question_forgotten_train(X, batches, model):
         assert torch.equal(random_state, torch.get_rng_state()) and torch.equal(model.bn1.running_mean, before)
 
 
-def deeper_bn_after(z1):
+def deeper_bn_after(z48):
     assert f"{16 / 15 - 1:.1%}" == "6.7%" and round(100 * (16 / 15 - 1), 1) == 6.7
-    assert z1[:16].var(0, correction=0).mul(16 / 15).allclose(z1[:16].var(0, correction=1))
+    assert z48[:16].var(0, correction=0).mul(16 / 15).allclose(z48[:16].var(0, correction=1))
 
 
 def shifted_after(group, others, trained):
@@ -132,3 +132,14 @@ def inference_after(CONTEXTS, X, measured, model):
         unrecorded = encoder(places)
     assert torch.allclose(encoder(places), unrecorded, atol=1e-5)
     assert torch.equal(nn.Dropout(0.3).eval()(X), X)
+
+
+def forgotten_figure(in_train, in_eval):
+    assert ((in_train > 0.4) & (in_train < 0.55)).float().mean() > 0.9 and round(in_eval[0].item(), 2) == 0.46
+    assert in_train.mean() > 0.46 + 0.005 and (in_eval == in_eval[0]).all()
+
+
+def validation_figure(runs, auroc_in_eval):
+    assert 0.64 < min(map(min, runs.values())) < max(map(max, runs.values())) < 0.775
+    means = [round(sum(aurocs) / 50, 2) for aurocs in runs.values()]
+    assert round(auroc_in_eval, 2) == 0.74 and means == sorted(means)

@@ -94,3 +94,8 @@ def meta_after(meta_calls, outputs, weights):
     assert abs(made / 1e9 - 25.8) < 0.05 and 4 * made < weights < 5 * made
     scores = 32 * 64 * 2048 * 2048 * 4  # bytes, if they are kept as a table
     assert abs(scores / 1e9 - 34.4) < 0.05 and scores > outputs
+
+
+def ends_figure(share):
+    assert [round(100 * value, 1) for value in share["stem"]] == [36.3, 0.6]
+    assert [round(100 * value) for value in share["stage2"]] == [21, 79] and round(100 * share["stem"][0]) == 36
