@@ -16,8 +16,8 @@ WIDGETS = "labextensions/@jupyter-widgets/jupyterlab-manager"
 def main() -> int:
     """Print what was found; 0 if this environment can run the course, 1 if not."""
     good = True
-    for name, ok, found in checks():
-        print(f"{'ok' if ok else 'NO':3} {name:13} {found}")
+    for name, ok, detail in checks():
+        print(f"{'ok' if ok else 'NO':3} {name:13} {detail}")
         good &= ok
     print("This environment can run the course." if good else "Mend the lines marked NO, then run this again.")
     return 0 if good else 1

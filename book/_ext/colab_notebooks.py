@@ -23,15 +23,15 @@ if "google.colab" in sys.modules:
 LINK = re.compile(r"\]\((?![a-z]+:)([^()#\s]+)\.(?:ipynb|md)(?:#([^()\s]*))?\)")
 
 
-def for_colab(notebook: dict, docname: str, found, metadata: dict) -> dict:
+def for_colab(notebook: dict, docname: str, addresses, metadata: dict) -> dict:
     """The notebook with the installing cell in front, and with links that lead out of Colab."""
-    source = INSTALL.format(repository=found.repository, branch=BRANCH).rstrip("\n")
+    source = INSTALL.format(repository=addresses.repository, branch=BRANCH).rstrip("\n")
     cell = {"cell_type": "code", "execution_count": None, "id": "install-on-colab", "metadata": {}, "outputs": []}
     cells = [cell | {"source": source.splitlines(keepends=True)}]
     for old in notebook["cells"]:
         text = "".join(old["source"])
         if old["cell_type"] == "markdown":
-            text = LINK.sub(lambda link: f"]({found.pages}{published(docname, *link.groups(), metadata)})", text)
+            text = LINK.sub(lambda link: f"]({addresses.pages}{published(docname, *link.groups(), metadata)})", text)
         cells.append(old | {"source": text.splitlines(keepends=True)})
     return notebook | {"cells": cells}
 
@@ -45,12 +45,12 @@ def published(docname: str, page: str, part: str | None, metadata: dict) -> str:
 def write(app, exception):
     target = Path(app.outdir).parent / "colab"
     shutil.rmtree(target, ignore_errors=True)
-    if exception or not (found := home(app.srcdir)):
+    if exception or not (addresses := home(app.srcdir)):
         return
     for docname in app.env.found_docs:
         source = Path(app.env.doc2path(docname))
         if source.suffix == ".ipynb":
-            copy = for_colab(json.loads(source.read_text(encoding="utf8")), docname, found, app.env.metadata)
+            copy = for_colab(json.loads(source.read_text(encoding="utf8")), docname, addresses, app.env.metadata)
             file = (target / docname).with_suffix(".ipynb")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(copy, indent=1, ensure_ascii=False) + "\n", encoding="utf8")

@@ -62,15 +62,15 @@ def home(root: Path) -> Home | None:
 
 
 def set_options(app, config):
-    if not (found := home(app.srcdir)):
+    if not (addresses := home(app.srcdir)):
         return
-    config.html_baseurl = found.pages
+    config.html_baseurl = addresses.pages
     options = config.html_theme_options
-    options |= {"repository_url": found.repository, "repository_branch": BRANCH, "use_edit_page_button": True}
+    options |= {"repository_url": addresses.repository, "repository_branch": BRANCH, "use_edit_page_button": True}
     options["launch_buttons"] = options.get("launch_buttons", {}) | {
         "binderhub_url": "https://mybinder.org",
         "colab_url": "https://colab.research.google.com",
-        "jupyterhub_url": found.hub,
+        "jupyterhub_url": addresses.hub,
     }
 
 

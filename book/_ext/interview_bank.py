@@ -42,8 +42,8 @@ def read(root: Path) -> list[dict]:
 
 def headings(root: Path) -> dict[int, tuple[str, str]]:
     """By their numbers, the misconceptions: each sentence and its anchor."""
-    found = re.findall(r"^### ((\d+)\. (.+))$", (root / MISCONCEPTIONS).read_text(encoding="utf8"), flags=re.M)
-    return {int(number): (sentence, slugify(whole)) for whole, number, sentence in found}
+    matches = re.findall(r"^### ((\d+)\. (.+))$", (root / MISCONCEPTIONS).read_text(encoding="utf8"), flags=re.M)
+    return {int(number): (sentence, slugify(whole)) for whole, number, sentence in matches}
 
 
 def run_link(run: str) -> str:
@@ -60,12 +60,12 @@ class Bank(SphinxDirective):
         root = Path(self.env.srcdir)
         for file in (f"{FOLDER}/bank.yml", f"{FOLDER}/bank.schema.json", MISCONCEPTIONS):
             self.env.note_dependency(str(root / file))
-        found = [entry for entry in read(root) if entry["level"] == self.arguments[0]]
-        if not found:
+        entries = [entry for entry in read(root) if entry["level"] == self.arguments[0]]
+        if not entries:
             raise self.error(
                 f"no question has the level {self.arguments[0]!r}; {FOLDER}/bank.schema.json lists the levels"
             )
-        return found
+        return entries
 
     def block(self, text: str) -> list[nodes.Node]:
         return self.parse_text_to_nodes(text)
@@ -114,9 +114,9 @@ class Questions(Bank):
 
     def follow_ups(self, entry: dict) -> nodes.Node:
         chain = []
-        for one in entry["follow_ups"]:
-            asked, said = self.inline(one["question"]), self.block(one["answer"])
-            chain += [raw("<details><summary>"), asked, raw("</summary>"), *said, raw("</details>")]
+        for follow_up in entry["follow_ups"]:
+            question, answer = self.inline(follow_up["question"]), self.block(follow_up["answer"])
+            chain += [raw("<details><summary>"), question, raw("</summary>"), *answer, raw("</details>")]
         return container("follow-ups", "Then you are asked", chain)
 
     def backing(self, entry: dict) -> str:

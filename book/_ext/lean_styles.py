@@ -24,10 +24,10 @@ def words_of(html: Path) -> set[str]:
 
 def selectors(prelude):
     """The selectors of a rule, each as its tokens."""
-    found = [[]]
+    token_lists = [[]]
     for token in prelude:
-        found.append([]) if token == "," else found[-1].append(token)
-    return found
+        token_lists.append([]) if token == "," else token_lists[-1].append(token)
+    return token_lists
 
 
 def can_match(selector, words: set[str]) -> bool:
@@ -37,18 +37,18 @@ def can_match(selector, words: set[str]) -> bool:
 
 def used(rules, words: set[str]) -> str:
     """The rules that can match, as text."""
-    kept = []
+    lines = []
     for rule in rules:
         if rule.type == "qualified-rule":
-            matching = [tinycss2.serialize(one) for one in selectors(rule.prelude) if can_match(one, words)]
+            matching = [tinycss2.serialize(tokens) for tokens in selectors(rule.prelude) if can_match(tokens, words)]
             if matching:
-                kept.append(f"{','.join(matching)}{{{tinycss2.serialize(rule.content)}}}")
+                lines.append(f"{','.join(matching)}{{{tinycss2.serialize(rule.content)}}}")
         elif rule.type == "at-rule" and rule.at_keyword in HOLD_RULES and rule.content is not None:
             inner = used(parse(rule.content), words)
-            kept.append(f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{inner}}}" if inner else "")
+            lines.append(f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{inner}}}" if inner else "")
         elif rule.type == "at-rule" and rule.at_keyword != "font-face":  # the one font is of icons that are not used
-            kept.append(rule.serialize())
-    return "\n".join(filter(None, kept))
+            lines.append(rule.serialize())
+    return "\n".join(filter(None, lines))
 
 
 def parse(css):

@@ -26,8 +26,8 @@ class FindExercises(SphinxTransform):
 
     def apply(self, **kwargs):
         ids = cell_ids(self.env) or []
-        found = self.env.metadata[self.env.docname]
-        found["exercises"], found["progress"] = [], False
+        metadata = self.env.metadata[self.env.docname]
+        metadata["exercises"], metadata["progress"] = [], False
         sections = {}
         for section in self.document.findall(nodes.section) if ids else ():
             sections.setdefault(ids[cell_of(section)], section)
@@ -35,7 +35,7 @@ class FindExercises(SphinxTransform):
             if name := re.fullmatch(r"(ex-.+)-start", ids[cell["cell_index"]] or ""):
                 self.mark(name[1], cell, sections.get(name[1]))
         if (section := sections.get("progress")) and "your-progress" in section["ids"]:
-            found["progress"] = True
+            metadata["progress"] = True
             at = next((at for at, child in enumerate(section) if isinstance(child, nodes.section)), len(section))
             section.insert(at, progress_place())
 
@@ -45,28 +45,28 @@ class FindExercises(SphinxTransform):
             fault = "its code cell is in no section whose heading is in a Markdown cell of that id: name one so"
             logging.getLogger(__name__).warning("exercise %r: %s", name, fault, location=cell)
             return
-        found = self.env.metadata[self.env.docname]
-        found["exercises"].append(name)
+        metadata = self.env.metadata[self.env.docname]
+        metadata["exercises"].append(name)
         page, title = self.env.docname.removeprefix("book/"), section.next_node(nodes.title)
-        found["myst_slugs"][name] = (section.line, name, title.astext())  # so that a link can lead to it
+        metadata["myst_slugs"][name] = (section.line, name, title.astext())  # so that a link can lead to it
         data = f'data-exercise="{escape(page)}#{name}" data-title="{escape(title.astext())}"'
         section.insert(section.index(title) + 1, nodes.raw("", f'<div id="{name}" {data}></div>', format="html"))
 
 
 def pages(env) -> list[dict]:
     """Each page that has something to do: its title and the ids of its questions, predictions and exercises."""
-    found = []
+    rows = []
     for name in sorted(env.found_docs):
         ids = env.metadata.get(name, {})
         questions = ids.get("questions", [])
         row = {
-            "questions": [one for one in questions if one.startswith("question-")],
-            "predictions": [one for one in questions if one.startswith("predict-")],
+            "questions": [question for question in questions if question.startswith("question-")],
+            "predictions": [question for question in questions if question.startswith("predict-")],
             "exercises": ids.get("exercises", []),
         }
         if any(row.values()):
-            found.append({"page": name.removeprefix("book/"), "title": env.titles[name].astext(), "doc": name} | row)
-    return found
+            rows.append({"page": name.removeprefix("book/"), "title": env.titles[name].astext(), "doc": name} | row)
+    return rows
 
 
 def visit(writer, node):

@@ -64,8 +64,8 @@ def faults(options: list, feedback: list):
     if (right := sum(map(is_right, feedback))) != 1:
         yield f"{right} items of feedback begin with **Right.**: begin that of the one right option so"
     for number, item in enumerate(feedback, 1):
-        if found := re.match(r"(Wrong|No)\b", item.astext()):
-            yield f"feedback {number} begins with {found[0]!r}: begin with why the option tempts, then say what holds"
+        if match := re.match(r"(Wrong|No)\b", item.astext()):
+            yield f"feedback {number} begins with {match[0]!r}: begin with why the option tempts, then say what holds"
 
 
 def kind_of(label: str) -> str:

@@ -22,9 +22,9 @@ class MakeQuizzes(SphinxTransform):
     default_priority = 865  # before MyST resolves the links within a page, and before folding
 
     def apply(self, **kwargs):
-        found = self.env.metadata[self.env.docname]
-        self.slugs = found.setdefault("myst_slugs", self.document.myst_slugs)
-        self.made = found["questions"] = []
+        metadata = self.env.metadata[self.env.docname]
+        self.slugs = metadata.setdefault("myst_slugs", self.document.myst_slugs)
+        self.names = metadata["questions"] = []
         ids = cell_ids(self.env)
         firsts = [node for node in self.document.findall(nodes.paragraph) if label_of(node)]
         self.place = 0
@@ -44,19 +44,19 @@ class MakeQuizzes(SphinxTransform):
         name = self.after_its_section(first, label) if ids is None else ids[cell_of(first)]
         own, options, feedback = parts(first, ids is not None)
         self.place += kind_of(label) == "question"
-        found = [*faults(options, feedback), *label_faults(name, label, self.place)]
+        problems = [*faults(options, feedback), *label_faults(name, label, self.place)]
         if name in self.slugs or name in self.document.ids:
-            found.append("its id is also that of a heading or of another question: give it one of its own")
-        for fault in found:
+            problems.append("its id is also that of a heading or of another question: give it one of its own")
+        for fault in problems:
             self.warn(name, fault, first)
-        if found:
+        if problems:
             return
         page = self.env.docname.removeprefix("book/")
         whole = quiz("", ids=[name], right=[is_right(item) for item in feedback].index(True) + 1, page=page)
         parent, at = first.parent, first.parent.index(first)
         parent[at : at + len(own)] = [whole]
         whole += own
-        self.made.append(name)
+        self.names.append(name)
         self.slugs[name] = (first.line, name, label.rstrip("."))  # so that a link can lead to it
 
     def after_its_section(self, first, label: str) -> str:
@@ -64,7 +64,7 @@ class MakeQuizzes(SphinxTransform):
         while section.parent and not isinstance(section, nodes.section):
             section = section.parent
         name = "-".join([kind_of(label), *section.get("ids", [])[:1]])
-        count = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", made) is not None for made in self.made)
+        count = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", taken) is not None for taken in self.names)
         return f"{name}-{count + 1}" if count else name
 
 
@@ -74,8 +74,8 @@ def visit(writer, node):
 
 
 def add_script(app, page, template, context, doctree):
-    found = app.env.metadata.get(page, {})
-    if any(found.get(kind) for kind in ("questions", "exercises", "progress")):
+    metadata = app.env.metadata.get(page, {})
+    if any(metadata.get(kind) for kind in ("questions", "exercises", "progress")):
         app.add_js_file("record.js")
         app.add_js_file("quizzes.js")
 

@@ -61,7 +61,7 @@ def typeset(tex: str, display: bool) -> str:
     return result["html"]
 
 
-def shown(node: nodes.Element, display: bool) -> str:
+def formula(node: nodes.Element, display: bool) -> str:
     tex = node.astext().strip()
     try:
         if node.get("label"):
@@ -73,14 +73,14 @@ def shown(node: nodes.Element, display: bool) -> str:
 
 
 def inline(writer, node):
-    writer.body.append(shown(node, display=False))
+    writer.body.append(formula(node, display=False))
     raise nodes.SkipNode
 
 
 def block(writer, node):
     # Focusable, so that the arrow keys scroll a formula that is wider than the page.
     box = {"CLASS": "formula", "tabindex": "0", "role": "group", "aria-label": "Formula"}
-    writer.body.append(writer.starttag(node, "div", "", **box) + shown(node, display=True) + "</div>\n")
+    writer.body.append(writer.starttag(node, "div", "", **box) + formula(node, display=True) + "</div>\n")
     raise nodes.SkipNode
 
 

@@ -24,14 +24,14 @@ def dead_units(attempt: Attempt) -> None:
         model.train(mode != "eval")
         if mode == "frozen norm":
             model.norm.eval()
-        before, other = copy.deepcopy(model), "other modules in train mode, " if mode == "frozen norm" else ""
-        shown = f"{other}norm in {'train' if model.norm.training else 'eval'} mode"
+        before, prefix = copy.deepcopy(model), "other modules in train mode, " if mode == "frozen norm" else ""
+        modes = f"{prefix}norm in {'train' if model.norm.training else 'eval'} mode"
         handed = [batch.clone() for batch in batches]
-        result = attempt(model, layer, handed, tried=f"dead_units(model, {layer!r}, {len(batches)} batches), {shown}")
-        kept = _outputs(copy.deepcopy(before).eval(), layer, batches)
-        _is_a_list_of_indices(attempt, result, kept)
+        result = attempt(model, layer, handed, tried=f"dead_units(model, {layer!r}, {len(batches)} batches), {modes}")
+        outputs = _outputs(copy.deepcopy(before).eval(), layer, batches)
+        _is_a_list_of_indices(attempt, result, outputs)
         in_train_mode = _outputs(copy.deepcopy(before).train(), layer, batches)
-        attempt.equal(sorted(result), _zero(torch.cat(kept)), _suspects_of_dead_units(kept, in_train_mode))
+        attempt.equal(sorted(result), _zero(torch.cat(outputs)), _suspects_of_dead_units(outputs, in_train_mode))
         is_as_it_was(attempt, model, before)
 
 
@@ -73,16 +73,16 @@ def _zero(a: torch.Tensor) -> list[int]:
     return (a == 0).all(0).nonzero().flatten().tolist()
 
 
-def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.Tensor]) -> list[Suspect]:
-    everything, by_batch = torch.cat(kept), [set(_zero(a)) for a in kept]
+def _suspects_of_dead_units(outs: list[torch.Tensor], in_train_mode: list[torch.Tensor]) -> list[Suspect]:
+    everything, by_batch = torch.cat(outs), [set(_zero(a)) for a in outs]
     few = (everything == 0).any(0).nonzero().flatten().tolist()
     mostly = ((everything == 0).float().mean(0) > 0.5).nonzero().flatten().tolist()
     below = (everything <= 0).all(0).nonzero().flatten().tolist()
     samples = (everything == 0).all(1).nonzero().flatten().tolist()  # seldom any
     return [
         Suspect(_zero(torch.cat(in_train_mode)), "That is so in train mode, where norm uses each batch's statistics."),
-        Suspect(_zero(kept[-1]), "It looks at the last batch alone; a unit of this list fires in an earlier one.", 20),
-        Suspect(_zero(kept[0]), "It looks at the first batch alone: does it return inside the loop?", 20),
+        Suspect(_zero(outs[-1]), "It looks at the last batch alone; a unit of this list fires in an earlier one.", 20),
+        Suspect(_zero(outs[0]), "It looks at the first batch alone: does it return inside the loop?", 20),
         Suspect(sorted(set.union(*by_batch)), "Units that are 0 for all of one batch: they fire in another one.", 20),
         Suspect(few, "These are 0 for at least one sample; a dead unit is 0 for every one."),
         Suspect(mostly, "These are 0 for most samples. A unit that fires for a few is not dead."),
@@ -92,17 +92,17 @@ def _suspects_of_dead_units(kept: list[torch.Tensor], in_train_mode: list[torch.
     ]
 
 
-def _is_a_list_of_indices(attempt: Attempt, result: object, kept: list[torch.Tensor]) -> None:
+def _is_a_list_of_indices(attempt: Attempt, result: object, outputs: list[torch.Tensor]) -> None:
     is_list = isinstance(result, (list, tuple))
     looks_like = "A function without a return statement returns None." if result is None else ""
     if isinstance(result, torch.Tensor):
         looks_like = "It is a tensor. From a mask, .nonzero().flatten().tolist() makes the indices."
     elif isinstance(result, int):
         looks_like = "It is a count: the question is which units, not how many."
-    elif is_list and any(isinstance(one, (list, tuple)) for one in result):
+    elif is_list and any(isinstance(item, (list, tuple)) for item in result):
         looks_like = "Each index is in a list of its own: .flatten() comes before .tolist()."
-    is_right = is_list and all(type(one) is int for one in result)
-    attempt.require(is_right, result, f"a list of indices, {_zero(torch.cat(kept))}", looks_like)
+    is_right = is_list and all(type(item) is int for item in result)
+    attempt.require(is_right, result, f"a list of indices, {_zero(torch.cat(outputs))}", looks_like)
 
 
 @exercise(then="Register it on bn1 of a ClinicalMLP and stream the 512 patients: in eval mode, then in train mode.")
@@ -112,9 +112,9 @@ def streaming_hook(attempt: Attempt) -> None:
     sizes = [first, *random.sample([1, *others], 3)]  # a lone row too, later
     shifts = torch.randn(4, units).mul(3)
     parts = [torch.randn(size, units) + shift for size, shift in zip(sizes, shifts, strict=True)]
-    for found, seen in _streamed(attempt, parts):
-        attempt.equal(found["mean"], torch.cat(seen).mean(0), _suspects_of_mean(seen), "mean")
-        attempt.equal(found["std"], torch.cat(seen).std(0, correction=0), _suspects_of_std(seen), "std")
+    for statistics, seen in _streamed(attempt, parts):
+        attempt.equal(statistics["mean"], torch.cat(seen).mean(0), _suspects_of_mean(seen), "mean")
+        attempt.equal(statistics["std"], torch.cat(seen).std(0, correction=0), _suspects_of_std(seen), "std")
     _with_a_large_mean(attempt)
     _keeps_little(attempt)
 
@@ -127,7 +127,7 @@ def _streamed(attempt: Attempt, parts: list[torch.Tensor], about: str = ""):
     layer, number = nn.Identity(), 0
     handle = layer.register_forward_hook(hook)
     for number, part in enumerate(parts, 1):
-        sizes = ", ".join(str(len(one)) for one in parts[:number][-4:])
+        sizes = ", ".join(str(len(batch)) for batch in parts[:number][-4:])
         with attempt.running(f"{number} batches, the last of {sizes} rows{about}"):
             output = layer(part.clone())  # a hook that writes into it must not write into what is compared
         untouched = isinstance(output, torch.Tensor) and same(output, part)
@@ -195,10 +195,10 @@ def _with_a_large_mean(attempt: Attempt) -> None:
     at = random.choice([5_000, 10_000])
     parts = [torch.randn(size, 4) + at for size in (7, 40, 1, 16)]
     squares = "The mean of squares minus the square of the mean loses its digits here: add up squared deviations."
-    for found, seen in _streamed(attempt, parts, f", of mean {at:,} and std 1"):
+    for statistics, seen in _streamed(attempt, parts, f", of mean {at:,} and std 1"):
         truth = torch.cat(seen).double().std(0, correction=0)
-        if not _within_a_hundredth(found["std"], truth):
-            attempt.equal(found["std"], truth, [Suspect(found["std"], squares)], "std")
+        if not _within_a_hundredth(statistics["std"], truth):
+            attempt.equal(statistics["std"], truth, [Suspect(statistics["std"], squares)], "std")
 
 
 def _within_a_hundredth(std: torch.Tensor, truth: torch.Tensor) -> bool:
@@ -212,19 +212,19 @@ def _within_a_hundredth(std: torch.Tensor, truth: torch.Tensor) -> bool:
 def _keeps_little(attempt: Attempt) -> None:
     parts = list((torch.randn(4_000, 8) * 2).requires_grad_().split(50))
     before = _numbers_alive()
-    for found, seen in _streamed(attempt, parts, ", with a graph behind them"):
+    for statistics, seen in _streamed(attempt, parts, ", with a graph behind them"):
         if len(seen) == len(parts):  # while the hook is still there, with all that it holds
-            kept = _numbers_alive() - before
-            graph = [key for key in ("mean", "std") if found[key].requires_grad]
+            size = _numbers_alive() - before
+            graph = [key for key in ("mean", "std") if statistics[key].requires_grad]
     looks_like = "Each pass's graph stays alive: detach first."
     attempt.require(not graph, f"a graph behind {' and '.join(graph)}", "plain numbers", looks_like)
-    attempt.require(kept < 8_000, f"{kept:,} numbers kept", "a few for each unit", "It keeps the batches themselves.")
+    attempt.require(size < 8_000, f"{size:,} numbers kept", "a few for each unit", "It keeps the batches themselves.")
 
 
 def _numbers_alive() -> int:
     """How many numbers all living tensors hold, those that a hook has hidden away too."""
     gc.collect()
-    return sum(one.numel() for one in gc.get_objects() if type(one) is torch.Tensor)
+    return sum(obj.numel() for obj in gc.get_objects() if type(obj) is torch.Tensor)
 
 
 @exercise(then="Give it a sine, torch.sin. And how do the gains move for layer 20 instead of layer 10?")

@@ -63,21 +63,21 @@ def _compare_leaves(attempt: Attempt, result: Any, leaves: Leaves) -> None:
     if not isinstance(result, (list, tuple, set)):
         nothing = "A function without a return statement returns None." if result is None else ""
         attempt.fail(describe(result), f"a list of tensors: {expected}", nothing)
-    found = [next((name for name, leaf in leaves.items() if one is leaf), None) for one in result]
-    shown = ", ".join(name or describe(one) for name, one in zip(found, result, strict=True)) or "no tensor"
-    strangers = [one for name, one in zip(found, result, strict=True) if name is None]
-    if any(hasattr(one, "next_functions") for one in strangers):
+    names = [next((name for name, leaf in leaves.items() if item is leaf), None) for item in result]
+    answer = ", ".join(name or describe(item) for name, item in zip(names, result, strict=True)) or "no tensor"
+    strangers = [item for name, item in zip(names, result, strict=True) if name is None]
+    if any(hasattr(item, "next_functions") for item in strangers):
         attempt.fail("nodes", f"tensors: {expected}", "An AccumulateGrad has its leaf in variable.")
     attempt.require(
-        not strangers, shown, expected, "Not all of these are leaves of this graph that ask for a gradient."
+        not strangers, answer, expected, "Not all of these are leaves of this graph that ask for a gradient."
     )
-    twice = [name for name, times in Counter(found).items() if times > 1]
-    attempt.require(not twice, shown, expected, "Two paths lead to one leaf: visit each node once.")
-    missing = [name for name in leaves if name not in found]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    attempt.require(not twice, answer, expected, "Two paths lead to one leaf: visit each node once.")
+    missing = [name for name in leaves if name not in names]
     looks_like = "Follow every pair in next_functions, at every node."
-    if any(same(leaves[one], leaves[other]) for one in missing for other in found):
+    if any(same(leaves[name], leaves[other]) for name in missing for other in names):
         looks_like = "in and == compare the numbers of tensors. Two leaves of equal values are two: compare with is."
-    attempt.require(not missing, shown, expected, looks_like)
+    attempt.require(not missing, answer, expected, looks_like)
 
 
 class Value:
@@ -128,9 +128,9 @@ def exp_and_relu(attempt: Attempt) -> None:
             source, x = Value(data), torch.tensor(data, dtype=torch.float64, requires_grad=True)
             y = torch_function(x)
             y.backward()
-            made = _pair_from(attempt, source, tried)[at]
-            attempt.equal(made.data, y.item(), what="data")
-            _compare_gradient(attempt, made, source, x.grad.item(), list(_wrong_derivatives(name, data)), tried)
+            output = _pair_from(attempt, source, tried)[at]
+            attempt.equal(output.data, y.item(), what="data")
+            _compare_gradient(attempt, output, source, x.grad.item(), list(_wrong_derivatives(name, data)), tried)
     for data in (random.uniform(0.3, 1.0), -random.uniform(0.3, 1.0)):
         x, source = torch.tensor(data, dtype=torch.float64, requires_grad=True), Value(data)
         (torch.exp(x) * torch.exp(x) + torch.relu(x) * torch.exp(torch.relu(x)) + x * torch.relu(x)).backward()
@@ -146,18 +146,18 @@ def _pair_from(attempt: Attempt, source: Value, tried: str) -> tuple[Value, Valu
     nothing = "A function without a return statement returns None." if result is None else ""
     pair = isinstance(result, (tuple, list)) and len(result) == 2
     attempt.require(pair, describe(result), "two Values: the exponential and the ReLU", nothing)
-    for one in result:
+    for value in result:
         plain = "Backward has to find the way back: wrap the number in a Value."
-        attempt.require(isinstance(one, Value), describe(one), "a Value", plain)
-        number = isinstance(one.data, (int, float)) and not isinstance(one.data, bool)
+        attempt.require(isinstance(value, Value), describe(value), "a Value", plain)
+        number = isinstance(value.data, (int, float)) and not isinstance(value.data, bool)
         attempt.require(
-            number, f"data: {describe(one.data)}", "data: a number", "The engine computes with plain numbers."
+            number, f"data: {describe(value.data)}", "data: a number", "The engine computes with plain numbers."
         )
         pairs = (
             "made_from holds pairs, also when there is one: the input, a Value, and the derivative, a plain number. "
             "So it is ((value, 2.0),)."
         )
-        attempt.require(_is_made_from(one.made_from), "another made_from", "a tuple of pairs", pairs)
+        attempt.require(_is_made_from(value.made_from), "another made_from", "a tuple of pairs", pairs)
     written = f"a.grad = {describe(source.grad)} before backward"
     attempt.require(same(source.grad, 0.0), written, "a.grad = 0.0", "backward() writes into grad, not the operation.")
     return tuple(result)
@@ -174,10 +174,10 @@ def _is_made_from(made_from: Any) -> bool:
 
 
 def _compare_gradient(
-    attempt: Attempt, made: Value, source: Value, expected: float, suspects: Sequence[Suspect], tried: str
+    attempt: Attempt, result: Value, source: Value, expected: float, suspects: Sequence[Suspect], tried: str
 ) -> None:
     with attempt.running(tried):  # the reader's pairs may hold anything, a cycle too
-        made.backward()
+        result.backward()
     attempt.equal(source.grad, expected, suspects, "gradient of a")
 
 

@@ -23,8 +23,8 @@ def _case(number: int, variant: int, of: int) -> Any:
 @exercise(then="Now call eval() on a model of the case and hand it in: the list must be empty.")
 def awake_layers(attempt: Attempt) -> None:
     for variant in range(5):
-        found = _case(1, variant, of=5)
-        model, X, before = found.model, found.validation.X[:40], copy.deepcopy(found.model)
+        case = _case(1, variant, of=5)
+        model, X, before = case.model, case.validation.X[:40], copy.deepcopy(case.model)
         in_train = [name for name, module in model.named_modules() if module.training]
         tried = f"a network with training=True on {', '.join(map(repr, in_train))}, and 40 patients"
         names = attempt(model, X.clone(), tried=tried)
@@ -33,18 +33,18 @@ def awake_layers(attempt: Attempt) -> None:
         heeding = [name for name in leaves if name.startswith(("bn", "drop"))]
         attempt.equal(
             names,
-            found.answer,
+            case.answer,
             [
                 Suspect(leaves, "Linear and ReLU do the same in both modes; list what changes the risks."),
                 Suspect(
-                    ["", *found.answer],
+                    ["", *case.answer],
                     "train() on a module sets all modules inside it too; judge those that have none inside.",
                 ),
                 Suspect(in_train, "These are the modules whose flag is set; list those that change the risks."),
                 Suspect(heeding, "A dropout with p = 0 changes nothing; compare what comes out."),
                 Suspect(["bn1", "bn2", "drop"], "Not each module that could act in train mode does so here."),
                 Suspect(
-                    [name for name in found.answer if name == "drop"],
+                    [name for name in case.answer if name == "drop"],
                     "A BatchNorm in train mode gives the same batch the same answer twice: compare with eval mode.",
                     25,
                 ),
@@ -56,10 +56,10 @@ def awake_layers(attempt: Attempt) -> None:
 @exercise(then="Hand in your own network, with a sigmoid module at its end.")
 def risk_once(attempt: Attempt) -> None:
     for variant in (0, 3, 1, 2):
-        found = _case(2, variant, of=4)
-        model, X, before = found.model, found.validation.X[:40], copy.deepcopy(found.model)
+        case = _case(2, variant, of=4)
+        model, X, before = case.model, case.validation.X[:40], copy.deepcopy(case.model)
         with torch.no_grad():
-            logits = found.healthy(X)
+            logits = case.healthy(X)
         kind = ("probabilities", "logits, here all from 0 to 1,", "probabilities", "logits")[variant]
         of_logits = (
             Suspect(logits, "These are the logits of the last layer; a sigmoid makes risks of them."),
@@ -85,11 +85,11 @@ def risk_once(attempt: Attempt) -> None:
 def mean_loss(attempt: Attempt) -> None:
     for variant in (0, 1):
         for flat in (False, True):
-            found = _case(3, variant, of=2)
+            case = _case(3, variant, of=2)
             n = random.randint(5, 30)
-            model, X, y = found.model, found.validation.X[:n], (torch.rand(n, 1) < 0.3).float()
+            model, X, y = case.model, case.validation.X[:n], (torch.rand(n, 1) < 0.3).float()
             y[:2] = torch.tensor([[0.0], [1.0]])
-            z = found.healthy(X).detach()
+            z = case.healthy(X).detach()
             given = y.flatten() if flat else y
             shapes = f"logits of shape {(n,) if variant == 0 else (n, 1)} and y of shape {tuple(given.shape)}"
             loss = attempt(model, X.clone(), given.clone(), tried=shapes)
@@ -113,8 +113,8 @@ def mean_loss(attempt: Attempt) -> None:
                     Suspect((torch.sigmoid(z) - y).mean(), "This is a mean difference, in which errors cancel."),
                 ],
             )
-    X, y = found.validation.X[:6], torch.ones(1)
-    error = attempt.error(found.model, X, y, tried="6 patients and y of shape (1,)")
+    X, y = case.validation.X[:6], torch.ones(1)
+    error = attempt.error(case.model, X, y, tried="6 patients and y of shape (1,)")
     attempt.require(
         error is not None,
         "a loss",
@@ -127,27 +127,27 @@ def mean_loss(attempt: Attempt) -> None:
 @exercise(then="Cure it: draw the weights and biases of the layer before it anew, and train.")
 def dead_layer(attempt: Attempt) -> None:
     words = ("with a dead layer", "in which each unit fires now and then", "with dead layers and units", "with none")
-    for variant, said in enumerate(words):
-        found = _case(4, variant, of=4)
-        model, X = found.model, found.validation.X
+    for variant, kind in enumerate(words):
+        case = _case(4, variant, of=4)
+        model, X = case.model, case.validation.X
         before = copy.deepcopy(model)
-        name = attempt(model, X.clone(), tried=f"a network of {len(model) // 2} hidden layers {said}, 300 patients")
+        name = attempt(model, X.clone(), tried=f"a network of {len(model) // 2} hidden layers {kind}, 300 patients")
         is_as_it_was(attempt, model, before)
         there_is = "There is a dead layer: look at the units of each ReLU, over all patients."
-        attempt.require(name is not None or found.answer is None, "None", repr(found.answer), there_is)
+        attempt.require(name is not None or case.answer is None, "None", repr(case.answer), there_is)
         zeros = _zero_units(model, X)  # label -> share of units that are 0 for all
         whole = [label for label, share in zeros.items() if share == 1]
         some = [label for label, share in zeros.items() if share > 0]
         first = [label for label, share in _zero_units(model, X[:16]).items() if share == 1]
-        before_it = found.answer.replace("relu", "layer") if found.answer else None
+        before_it = case.answer.replace("relu", "layer") if case.answer else None
         attempt.equal(
             name,
-            found.answer,
+            case.answer,
             [
                 Suspect(before_it, "The values before the ReLU are not 0; name the ReLU, whose output is."),
                 Suspect(whole, "Name the first alone, as a string, or None."),
                 Suspect(
-                    next(iter(first), "") if not found.answer else "",
+                    next(iter(first), "") if not case.answer else "",
                     "It is 0 for the first patients, not for all of them.",
                     20,
                 ),
@@ -155,7 +155,7 @@ def dead_layer(attempt: Attempt) -> None:
                 Suspect(whole[-1] if whole else "", "There is a dead layer before this one: the first is asked for."),
                 Suspect("out", "The last layer is no ReLU; it may be constant, and is not 0."),
                 Suspect(
-                    _constant(model, X) if not found.answer else "",
+                    _constant(model, X) if not case.answer else "",
                     "It puts out the same for all patients, but not 0: constant is not dead.",
                     22,
                 ),
@@ -166,10 +166,10 @@ def dead_layer(attempt: Attempt) -> None:
 @exercise(then="Hand in a model whose statistics are right already: how far do they move?")
 def restored(attempt: Attempt) -> None:
     for number in range(2):
-        found = _case(5, number, of=2)
-        model, X = found.model, found.training.X[: 1024 if number else 512]
+        case = _case(5, number, of=2)
+        model, X = case.model, case.training.X[: 1024 if number else 512]
         before = copy.deepcopy(model)
-        wanted = _gathered(before, X)
+        reference = _gathered(before, X)
         result = attempt(model, X.clone(), tried=f"a network with the statistics of others, and {len(X)} patients")
         is_it = isinstance(result, nn.Module) and result.state_dict().keys() == before.state_dict().keys()
         attempt.require(is_it, describe(result), "the model", "Return the model, also if you change it.")
@@ -183,19 +183,19 @@ def restored(attempt: Attempt) -> None:
         same_weights = all(map(torch.equal, result.parameters(), before.parameters()))
         attempt.require(same_weights, "other weights", "the weights as they were", "Only buffers are to change.")
         for name in ("bn1", "bn2"):
-            _require_statistics(attempt, name, result.get_submodule(name), wanted, before, X)
-        momenta, were = ([one.get_submodule(name).momentum for name in ("bn1", "bn2")] for one in (result, before))
+            _require_statistics(attempt, name, result.get_submodule(name), reference, before, X)
+        momenta, were = ([net.get_submodule(name).momentum for name in ("bn1", "bn2")] for net in (result, before))
         back = "Put it back: at 1.0 the next pass in train mode replaces all that was gathered."
         attempt.require(momenta == were, f"momentum {momenta[0]} and {momenta[1]}", f"{were[0]}, as before", back)
 
 
-def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, wanted: nn.Module, before: nn.Module, X) -> None:
-    def close(other: nn.Module) -> bool:
-        right = other.get_submodule(name)
+def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, reference: nn.Module, before: nn.Module, X) -> None:
+    def close(model: nn.Module) -> bool:
+        right = model.get_submodule(name)
         gap = (bn.running_mean - right.running_mean).abs() / right.running_var.sqrt()
         return bool(gap.max() < 0.03 and (bn.running_var / right.running_var - 1).abs().max() < 0.05)
 
-    if close(wanted):
+    if close(reference):
         return
     suspects = {
         "These are nearly the statistics it came with: in eval mode no pass moves them, and with momentum = None one "
@@ -209,9 +209,9 @@ def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, wanted: nn.M
     }
     came = f"{name}: a running mean of {bn.running_mean.mean():.3f} over the units"
     came += f", a running variance of {bn.running_var.mean():.3f}"
-    right = wanted.get_submodule(name)
+    right = reference.get_submodule(name)
     expected = f"{right.running_mean.mean():.3f} and {right.running_var.mean():.3f}"
-    looks_like = next((said for said, other in suspects.items() if close(other)), "")
+    looks_like = next((text for text, model in suspects.items() if close(model)), "")
     wider = (bn.running_var / right.running_var).mean()
     if not looks_like and name == "bn2" and 1.1 < wider < 2:  # another mask each time, so no numbers to compare
         looks_like = "They were gathered with dropout on; in use it is off."
@@ -221,21 +221,21 @@ def _require_statistics(attempt: Attempt, name: str, bn: nn.Module, wanted: nn.M
 @exercise(then="Make the ReLU of your own network inplace=True and look at it with your function.")
 def overwritten(attempt: Attempt) -> None:
     for variant in range(4):
-        found = _case(6, variant, of=4)
-        model, X, before = found.model, found.validation.X[:40], copy.deepcopy(found.model)
+        case = _case(6, variant, of=4)
+        model, X, before = case.model, case.validation.X[:40], copy.deepcopy(case.model)
         described = ("whose ReLU works in place", "that doubles a tensor in place", "with none", "with two of them")
         names = attempt(model, X.clone(), tried=f"a network {described[variant]} and 40 patients")
         is_as_it_was(attempt, model, before)
         in_place = [name for name, module in model.named_modules() if getattr(module, "inplace", False)]
-        listed = [name for name, _ in model.named_modules() if name in found.answer]
+        listed = [name for name, _ in model.named_modules() if name in case.answer]
         attempt.equal(
             names,
-            found.answer,
+            case.answer,
             [
                 Suspect(in_place, "Name the modules whose output is overwritten, not those that overwrite it."),
                 Suspect(listed, "This is the order in which the model holds them; asked is that of the calls.", 9),
                 Suspect(
-                    ["bn1", "bn2"] if found.answer != ["bn1", "bn2"] else None,
+                    ["bn1", "bn2"] if case.answer != ["bn1", "bn2"] else None,
                     "A line of forward such as z.mul_(2) overwrites too, and a network may have neither.",
                     12,
                 ),
@@ -247,8 +247,8 @@ def overwritten(attempt: Attempt) -> None:
 @exercise(then="What should it do when a feature has the right name and another unit?")
 def risk_by_name(attempt: Attempt) -> None:
     for extra in (0, 2):
-        found = _case(7, 0, of=1)
-        model, cohort = found.model, found.validation
+        case = _case(7, 0, of=1)
+        model, cohort = case.model, case.validation
         X, names = cohort.X[:40], list(cohort.features)
         for number in range(extra):
             at = random.randrange(len(names))
@@ -261,14 +261,14 @@ def risk_by_name(attempt: Attempt) -> None:
         is_as_it_was(attempt, model, before)
         order = [names.index(feature) for feature in features]
 
-        def risk_of(columns: list[int], X: torch.Tensor = X, model: nn.Module = found.healthy) -> torch.Tensor | None:
+        def risk_of(columns: list[int], X: torch.Tensor = X, model: nn.Module = case.healthy) -> torch.Tensor | None:
             with torch.no_grad():
                 return torch.sigmoid(model(X[:, columns])) if max(columns) < X.shape[1] else None
 
         inverse = [features.index(name) for name in names if name in features]
         by_alphabet = [names.index(name) for name in sorted(features)]
         with torch.no_grad():
-            logits = found.healthy(X[:, order])
+            logits = case.healthy(X[:, order])
         attempt.equal(
             risk,
             torch.sigmoid(logits),
@@ -283,11 +283,11 @@ def risk_by_name(attempt: Attempt) -> None:
     X, names = X[:, [i for i in range(X.shape[1]) if i != lacking]], [n for n in names if n != features[7]]
     tried = f"patients without {features[7]!r}"
     error = attempt.error(model, X, tuple(names), tried=tried)
-    wanted = f"a ValueError or KeyError that names {features[7]!r}"
-    attempt.require(error is not None, "risks", wanted, "A feature that is lacking must not be filled in.")
+    expected = f"a ValueError or KeyError that names {features[7]!r}"
+    attempt.require(error is not None, "risks", expected, "A feature that is lacking must not be filled in.")
     names_it = isinstance(error, (ValueError, KeyError)) and features[7] in str(error)
     attempt.require(
-        names_it, f"{type(error).__name__}: {error}", wanted, "Whoever reads it must learn which is lacking."
+        names_it, f"{type(error).__name__}: {error}", expected, "Whoever reads it must learn which is lacking."
     )
 
 

@@ -43,8 +43,8 @@ def drill_forward(attempt: Attempt) -> None:
         ]
         suspects.append(Suspect(expected.sigmoid(), "These are probabilities; the network ends with logits.", 2))
         mode = "train" if training else "eval"
-        said = f"drill_forward(the modules in {mode} mode, a tensor of shape {tuple(x.shape)})"
-        attempt.equal(run(lambda m, x, said=said: attempt(m, x, tried=said)), expected, suspects)
+        tried = f"drill_forward(the modules in {mode} mode, a tensor of shape {tuple(x.shape)})"
+        attempt.equal(run(lambda m, x, tried=tried: attempt(m, x, tried=tried)), expected, suspects)
 
 
 def _widths() -> tuple[int, tuple[int, int]]:
@@ -130,21 +130,21 @@ def drill_dropout(attempt: Attempt) -> None:
         out = attempt(x, p, True)
         attempt.require(same(x, was), "x itself was written to", "x as it was", "Make a new tensor.")
         attempt.tensor(out, x.shape)
-        kept = out != 0
-        zeros = f"a share of {1 - kept.float().mean():.2f} zeros"
-        attempt.require(not kept.all(), zeros, f"a share near {p}", "Nothing was dropped.")
-        if same(out, was * kept / p):
+        mask = out != 0
+        zeros = f"a share of {1 - mask.float().mean():.2f} zeros"
+        attempt.require(not mask.all(), zeros, f"a share near {p}", "Nothing was dropped.")
+        if same(out, was * mask / p):
             attempt.fail(
                 f"kept values times {1 / p:.4g}", f"times {1 / (1 - p):.4g}", "Divide by 1 − p, the share that is kept."
             )
-        if same(out, was * kept):
+        if same(out, was * mask):
             attempt.fail("kept values as they were", f"kept values times {1 / (1 - p):.4g}", "Scaling is missing.", 27)
-        attempt.equal(out, scaled * kept)
-        alike = bool((kept == kept[:1]).all() or (kept == kept[:, :1]).all())
+        attempt.equal(out, scaled * mask)
+        alike = bool((mask == mask[:1]).all() or (mask == mask[:, :1]).all())
         attempt.require(not alike, "whole rows or columns alike", "each value drawn on its own")
-        flipped = abs(kept.float().mean() - p) < 0.05
+        flipped = abs(mask.float().mean() - p) < 0.05
         looks = "p is the share that is dropped, not the share that is kept." if flipped else ""
-        attempt.require(abs(kept.float().mean() - (1 - p)) < 0.05, zeros, f"a share near {p}", looks)
+        attempt.require(abs(mask.float().mean() - (1 - p)) < 0.05, zeros, f"a share near {p}", looks)
         again = attempt(x, p, True)
         attempt.require(not same(again, out), "the same zeros twice", "a fresh draw for each pass", "Was a seed set?")
 
@@ -157,15 +157,15 @@ def drill_hook(attempt: Attempt) -> None:
     first, expected = F.linear(x, model[0].weight, model[0].bias), []
     second = model[2](first.relu())
     expected = [first.relu(), second.relu()]
-    said = "drill_hook(model, a {}, x), for a model of Linear, ReLU, Linear and the same ReLU, in place"
+    tried = "drill_hook(model, a {}, x), for a model of Linear, ReLU, Linear and the same ReLU, in place"
     for layer, values in ((model[1], expected), (model[0], [first])):
-        result = attempt(model, layer, x, tried=said.format(type(layer).__name__))
-        good = isinstance(result, (list, tuple)) and all(isinstance(one, torch.Tensor) for one in result)
+        result = attempt(model, layer, x, tried=tried.format(type(layer).__name__))
+        good = isinstance(result, (list, tuple)) and all(isinstance(tensor, torch.Tensor) for tensor in result)
         attempt.require(good, result, f"a list of {len(values)}, a tensor for each call")
         attempt.require(
             len(result) == len(values), f"{len(result)} of the calls", f"{len(values)}, one for each", misconception=10
         )
-        graph = any(one.requires_grad for one in result)
+        graph = any(tensor.requires_grad for tensor in result)
         attempt.require(not graph, "tensors with a graph behind them", "tensors without", "Detach what is kept.")
         attempt.equal(list(result), values, [Suspect([first.relu()], "A later layer wrote into it: keep a clone.", 24)])
         _hook_is_gone(attempt, layer)

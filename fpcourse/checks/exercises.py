@@ -49,8 +49,8 @@ class Verdict:
         link = (
             f' See <a href="{MISCONCEPTIONS}.md">misconception {self.misconception}</a>.' if self.misconception else ""
         )
-        said = f"<strong>{escape(self.exercise)}: {self.state}.</strong> {escape(self.message)}{link}"
-        return f'<p class="fp-verdict">{said}</p>'
+        text = f"<strong>{escape(self.exercise)}: {self.state}.</strong> {escape(self.message)}{link}"
+        return f'<p class="fp-verdict">{text}</p>'
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def _verdict(name: str, checker: Checker, run: "Attempt") -> Verdict:
     except Exception as error:  # the checker's own, over an answer of a form that it does not foresee
         if not run.tried:
             raise
-        said = run.in_words(run.result, "an answer of the form that the task asks for")
-        return Verdict(name, "not yet", f"{said} {UNFORESEEN} {_said(error)}")
+        words = run.in_words(run.result, "an answer of the form that the task asks for")
+        return Verdict(name, "not yet", f"{words} {UNFORESEEN} {_said(error)}")
 
 
 def checkers() -> dict[str, Checker]:
@@ -203,8 +203,8 @@ class Attempt:
         return None
 
     def _described(self, args: tuple, kwargs: dict) -> str:
-        shown = [*map(describe, args), *(f"{name}={describe(value)}" for name, value in kwargs.items())]
-        return f"{self.name}({', '.join(shown)})"
+        arguments = [*map(describe, args), *(f"{name}={describe(value)}" for name, value in kwargs.items())]
+        return f"{self.name}({', '.join(arguments)})"
 
     def fail(self, came_out: Any, expected: Any, looks_like: str = "", misconception: int | None = None) -> NoReturn:
         """End the check: what was tried, what came out, what was expected, and what the answer looks like."""
@@ -222,10 +222,10 @@ class Attempt:
 
     def dictionary(self, result: Any, keys: Iterable) -> None:
         """End the check unless ``result`` is a dictionary with these keys."""
-        wanted = f"a dictionary with the keys {', '.join(map(str, keys))}"
+        expected = f"a dictionary with the keys {', '.join(map(str, keys))}"
         nothing = "A function without a return statement returns None." if result is None else ""
-        self.require(isinstance(result, dict), result, wanted, nothing)
-        self.require(result.keys() == set(keys), f"keys {', '.join(map(str, result))}", wanted)
+        self.require(isinstance(result, dict), result, expected, nothing)
+        self.require(result.keys() == set(keys), f"keys {', '.join(map(str, result))}", expected)
 
     def tensor(self, result: Any, shape: Sequence[int]) -> None:
         """End the check unless ``result`` is a tensor of this shape."""
@@ -242,12 +242,12 @@ class Attempt:
             return
         if result is None:
             self.fail("None", expected, "A function without a return statement returns None.")
-        found = next((suspect for suspect in suspects if same(result, suspect.value)), Suspect(None, ""))
+        suspect = next((suspect for suspect in suspects if same(result, suspect.value)), Suspect(None, ""))
         try:
-            shown = _difference(result, expected)
+            texts = _difference(result, expected)
         except Exception:  # tensors without values, as on the meta device
-            shown = _shown(result), _shown(expected)
-        self.fail(*(f"{what} {text}" if what else text for text in shown), found.looks_like, found.misconception)
+            texts = _shown(result), _shown(expected)
+        self.fail(*(f"{what} {text}" if what else text for text in texts), suspect.looks_like, suspect.misconception)
 
 
 def same(result: Any, expected: Any) -> bool:

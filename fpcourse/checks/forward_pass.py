@@ -43,14 +43,14 @@ class _Asked(TorchFunctionMode):
 
 def _check_layers(attempt: Attempt, model: nn.Module, expected: list[tuple[int, int]]) -> None:
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    found = [(linear.in_features, linear.out_features) for linear in linears]
+    sizes = [(linear.in_features, linear.out_features) for linear in linears]
     looks_like = {
         len(expected): "Put the layers in the order in which they run: each takes in what the one before it puts out.",
         len(expected) - 1: "One Linear is missing: three hidden layers and the one that gives the logit make four.",
-    }.get(len(found), "")
-    if found == [(into, out) for out, into in expected]:
+    }.get(len(sizes), "")
+    if sizes == [(into, out) for out, into in expected]:
         looks_like = "These are (out, in), the order of the weight's shape; nn.Linear takes (in, out)."
-    attempt.require(found == expected, f"Linear layers of (in, out) {found}", f"{expected}", looks_like)
+    attempt.require(sizes == expected, f"Linear layers of (in, out) {sizes}", f"{expected}", looks_like)
     own = {type(module).__name__ for module in model.modules() if list(module.parameters(recurse=False))}
     attempt.require(
         own == {"Linear"} and all(linear.bias is not None for linear in linears),
@@ -142,15 +142,15 @@ def _steps(X: torch.Tensor, layers: list[nn.Linear]) -> dict[str, torch.Tensor]:
     return dict(list(steps.items())[:-1])
 
 
-def _check_keys(attempt: Attempt, found: list, expected: list[str]) -> None:
+def _check_keys(attempt: Attempt, keys: list, expected: list[str]) -> None:
     looks_like = ""
-    if set(expected) < set(found):
+    if set(expected) < set(keys):
         looks_like = "The last layer takes the first step alone; no activation follows it."
-    elif set(found) == set(expected):
+    elif set(keys) == set(expected):
         looks_like = "The keys are right; they do not stand in the order in which the numbers arise."
-    elif set(found) < set(expected):
+    elif set(keys) < set(expected):
         looks_like = "Each step has its own key: a second value under the same key replaces the first."
-    attempt.require(found == expected, f"keys {_listed(found)}", f"keys {_listed(expected)}", looks_like)
+    attempt.require(keys == expected, f"keys {_listed(keys)}", f"keys {_listed(expected)}", looks_like)
 
 
 def _listed(keys: list) -> str:
@@ -176,12 +176,12 @@ def _suspects_of_step(key: str, steps: dict[str, torch.Tensor], layers: list[nn.
 
 @exercise(then="Put an nn.ReLU among the layers. At which line does the rule stop working?")
 def as_one_layer(attempt: Attempt) -> None:
-    square, other = _distinct(1)[0], _distinct(5)
+    square, mixed = _distinct(1)[0], _distinct(5)
     for widths, biases in [
         ([square] * 3, (True, True)),
-        (other[:3], (True, True)),
-        (other[:2], (True,)),
-        (other, (False, True, False, False)),
+        (mixed[:3], (True, True)),
+        (mixed[:2], (True,)),
+        (mixed, (False, True, False, False)),
     ]:
         layers = [nn.Linear(*pair, bias=bias) for pair, bias in zip(pairwise(widths), biases, strict=True)]
         given = [parameter.clone() for layer in layers for parameter in layer.parameters()]
@@ -194,8 +194,8 @@ def as_one_layer(attempt: Attempt) -> None:
             result,
             "a pair of tensors, (W, b)",
         )
-        now = [parameter for layer in layers for parameter in layer.parameters()]
-        attempt.require(same(now, given), "layers that have changed", "the layers as they were given")
+        parameters = [parameter for layer in layers for parameter in layer.parameters()]
+        attempt.require(same(parameters, given), "layers that have changed", "the layers as they were given")
         attempt.equal(result[0], W, _suspects_of_weight(layers, W), what="W")
         attempt.equal(result[1], b, _suspects_of_bias(layers, b), what="b")
 

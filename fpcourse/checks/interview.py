@@ -37,12 +37,12 @@ def mark_sentences(attempt: Attempt) -> None:
         attempt.tried = f"sentence {number}"
         attempt.require(isinstance(mark, str) and mark in MARKS, repr(mark), f"one of {MARKS}, as text")
     for number, runs in _runs_of_sentences().items():
-        shown = "; ".join(f"{case}, it {'holds' if holds else 'does not hold'}" for case, holds in runs.items())
+        outcomes = "; ".join(f"{case}, it {'holds' if holds else 'does not hold'}" for case, holds in runs.items())
         attempt.tried = f'sentence {number}, "{SENTENCES[number].rstrip(".")}"'
         attempt.require(
             marks[number] == mark_of(list(runs.values())),
             repr(marks[number]),
-            f"the mark that fits the runs: {shown}",
+            f"the mark that fits the runs: {outcomes}",
             misconception=MISCONCEPTIONS[number],
         )
 
@@ -100,11 +100,11 @@ def _runs_of_sentences() -> dict[int, dict[str, bool]]:
 
 def _keeps_its_input(activation: nn.Module) -> bool:
     """Whether autograd keeps what goes into an activation between two linear layers."""
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tensor) or tensor, lambda tensor: tensor):
         pre = nn.Linear(5, 8)(torch.randn(4, 5))
         nn.Linear(8, 1)(activation(pre))
-    return any(tensor.data_ptr() == pre.data_ptr() for tensor in kept)
+    return any(tensor.data_ptr() == pre.data_ptr() for tensor in saved)
 
 
 def _standard(values: torch.Tensor) -> bool:
@@ -252,10 +252,10 @@ def forward_report(attempt: Attempt) -> None:
         result = attempt(net, X, tried=f"forward_report(a model {fault}, a tensor of shape {tuple(X.shape)})")
         attempt.dictionary(result, expected)
         for key, value in expected.items():
-            found = result[key]
-            if key != "output_range" and isinstance(found, (list, tuple, set)):
-                found = sorted(map(str, found))  # in any order
-            attempt.equal(found, value, suspects[key], what=f"{key!r}:")
+            answer = result[key]
+            if key != "output_range" and isinstance(answer, (list, tuple, set)):
+                answer = sorted(map(str, answer))  # in any order
+            attempt.equal(answer, value, suspects[key], what=f"{key!r}:")
         is_as_it_was(attempt, net, before)
 
 

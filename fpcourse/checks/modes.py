@@ -20,8 +20,8 @@ def predict_risk(attempt: Attempt) -> None:
     for mode, patients, p in (("eval", 9, 0.3), ("train", 1, 0.0), ("train", 9, 0.0), ("frozen bn1", 7, 0.3)):
         model, X = _used_network(mode, p)
         X, before = X[:patients], copy.deepcopy(model)
-        shown = "a model in train mode with bn1 in eval mode" if mode == "frozen bn1" else f"a model in {mode} mode"
-        tried = f"{shown}, X {tuple(X.shape)}"
+        words = "a model in train mode with bn1 in eval mode" if mode == "frozen bn1" else f"a model in {mode} mode"
+        tried = f"{words}, X {tuple(X.shape)}"
         if patients == 1:
             _refuses_no_lone_patient(attempt, copy.deepcopy(model), X.clone(), tried)
         risks = attempt(model, X.clone(), tried=tried)
@@ -89,9 +89,9 @@ def _also_after_an_error(attempt: Attempt) -> None:
     before = copy.deepcopy(model)
     error = attempt.error(model, X[:, 1:], tried="X with a feature too few, which the model refuses")
     attempt.require(error is not None, "no error", "the model's own error", "Let it out; do not catch it.")
-    flags, were = ([module.training for module in one.modules()] for one in (model, before))
-    kept = "After an error the lines that put the flags back are not reached, unless they stand in a finally."
-    attempt.require(flags == were, "modules left in eval mode", "each in its mode of before", kept)
+    flags, were = ([module.training for module in net.modules()] for net in (model, before))
+    advice = "After an error the lines that put the flags back are not reached, unless they stand in a finally."
+    attempt.require(flags == were, "modules left in eval mode", "each in its mode of before", advice)
 
 
 @exercise(then="Hand in the statistics of a layer that was trained. Which batch gives mean 0 and std 1 in eval mode?")
@@ -196,10 +196,10 @@ def _passes_the_gradient(attempt: Attempt, z: torch.Tensor, others: tuple) -> No
     mean, var, momentum, eps = others
     weights, tried = torch.randn(z.shape), f"the gradient of z {tuple(z.shape)} in train mode"
     result = attempt(z, mean.clone(), var.clone(), True, momentum, eps, tried=tried)
-    tensors = isinstance(result, (tuple, list)) and all(isinstance(one, torch.Tensor) for one in result)
+    tensors = isinstance(result, (tuple, list)) and all(isinstance(item, torch.Tensor) for item in result)
     attempt.require(tensors and len(result) == 3, result, "three tensors, as in the call before")
     out, *statistics = result
-    carried = any(one.requires_grad for one in statistics)
+    carried = any(statistic.requires_grad for statistic in statistics)
     detached = "They would keep the graph of every batch: track from z.detach()."
     attempt.require(not carried, "running statistics with a graph", "plain numbers", detached)
     attempt.require(out.requires_grad, "out without a graph", "out with one", "z is detached, or no_grad is on.")
@@ -222,11 +222,11 @@ def dropout_moments(attempt: Attempt) -> None:
         for shape, p in (((5,), random.uniform(0.15, 0.45)), ((3, 4), random.uniform(0.55, 0.85)), ((1, 2), 0.0)):
             x = torch.randn(shape) * 2 + 0.3
             tried = f"x {tuple(x.shape)}, p={p:.3f}, scaled={scaled}"
-            found = [attempt(x.clone(), p, scaled, tried=tried) for _ in range(2)]
-            for result in found:
+            results = [attempt(x.clone(), p, scaled, tried=tried) for _ in range(2)]
+            for result in results:
                 is_pair = isinstance(result, (tuple, list)) and len(result) == 2
                 attempt.require(is_pair, result, "two tensors: mean, variance")
-            (mean, variance), again = found
+            (mean, variance), again = results
             both = isinstance(mean, torch.Tensor) and isinstance(again[0], torch.Tensor)
             drawn = both and mean.shape == again[0].shape and not same(mean, again[0])
             estimate = "It draws masks, which gives an estimate; asked is what the formula gives."

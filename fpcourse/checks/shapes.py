@@ -32,7 +32,7 @@ def _shapes(batch: int, features: int, first: int, second: int) -> dict[str, Sha
     X, week, y = torch.zeros(batch, features), torch.zeros(7, batch, features), torch.zeros(batch)
     layer1, layer2, layer3 = (nn.Linear(*pair) for pair in pairwise((features, first, second, 1)))
     logits = layer3(layer2(layer1(X)))
-    found = {
+    tensors = {
         "X[0]": X[0],
         "X.T": X.T,
         "X.mean(dim=0)": X.mean(dim=0),
@@ -46,7 +46,7 @@ def _shapes(batch: int, features: int, first: int, second: int) -> dict[str, Sha
         "logits": logits,
         "logits - y": logits - y,
     }
-    return {code: tuple(tensor.shape) for code, tensor in found.items()}
+    return {code: tuple(tensor.shape) for code, tensor in tensors.items()}
 
 
 def _suspects_of_shapes(batch: int, features: int, first: int, second: int) -> dict[str, list[Suspect]]:
@@ -180,7 +180,7 @@ def repaired(attempt: Attempt) -> None:
             "weighted": torch.einsum("bf,b->bf", X, weight),
             "channels first": torch.einsum("bhwc->bchw", images),
         }
-        given = [one.clone() for one in (X, logits, y, weight, images)]
+        given = [tensor.clone() for tensor in (X, logits, y, weight, images)]
         result = attempt(X, logits, y, weight, images)
         changed = any(not torch.equal(*pair) for pair in zip((X, logits, y, weight, images), given, strict=True))
         attempt.require(not changed, "an input that was written into", "the inputs as they were given")

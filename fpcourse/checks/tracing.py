@@ -128,8 +128,8 @@ def _compare_rows(attempt: Attempt, result: Any, case: Case, calls: Sequence[tup
     suspect = next((one for one in _wrong_rows(case, calls, rows) if same(result, one.value)), Suspect(None, ""))
     text, misconception = suspect.looks_like, suspect.misconception
     if not text and (others := _names(result) - set(case.order)):
-        shown = ", ".join(sorted(map(repr, others)))
-        text = f"Rows for {shown} are not asked for: only modules without children, and only when they are called."
+        names = ", ".join(sorted(map(repr, others)))
+        text = f"Rows for {names} are not asked for: only modules without children, and only when they are called."
     at = next((at for at, pair in enumerate(zip(result, rows, strict=False)) if not same(*pair)), None)
     if len(result) != len(rows):
         attempt.fail(f"{len(result)} rows", f"{len(rows)} rows: {_short(rows)}", text, misconception)
@@ -252,7 +252,7 @@ def _left_as_found(
 def _hooks_on(model: nn.Module) -> list[tuple[int, int]]:
     """Each hook that would run in a pass, as its place and its key there."""
     owners = [torch_module._global_forward_hooks, torch_module._global_forward_pre_hooks]
-    owners += [hooks for one in model.modules() for hooks in (one._forward_hooks, one._forward_pre_hooks)]
+    owners += [hooks for module in model.modules() for hooks in (module._forward_hooks, module._forward_pre_hooks)]
     return [(place, key) for place, hooks in enumerate(owners) for key in hooks]
 
 
@@ -265,14 +265,14 @@ def train_output(attempt: Attempt) -> None:
     """The output in train mode; flags, buffers and random state are afterwards as before, also after an error."""
     for case, modes in ((clinical(), {"": True, "bn1": False}), (clinical(), {}), (normed(), {"2": True})):
         _set_modes(case.model, modes)
-        wanted = _passed(copy.deepcopy(case.model).train(), case.X)
+        expected = _passed(copy.deepcopy(case.model).train(), case.X)
         suspects = [
             Suspect(_passed(copy.deepcopy(case.model), case.X), "The modes in which the model was found were used."),
             Suspect(_passed(copy.deepcopy(case.model).eval(), case.X), "This is the output in eval mode."),
         ]
         with _state_as_found(attempt, case.model):
             output = attempt(case.model, case.X)
-            attempt.equal(output, wanted, suspects)
+            attempt.equal(output, expected, suspects)
             graph = "Nobody goes back through this pass: run it under no_grad."
             attempt.require(not output.requires_grad, "an output with a graph", "an output without one", graph)
     case, error = clinical(), ValueError("no beds left")
@@ -310,17 +310,17 @@ def _passed(model: nn.Module, X: torch.Tensor) -> torch.Tensor:
 def _state_as_found(attempt: Attempt, model: nn.Module, when: str = "", looks_like: str = "") -> Iterator[None]:
     """A block after which each module's flag, each buffer and torch's random state are to be what they were."""
     flags = {name: module.training for name, module in model.named_modules()}
-    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    clones = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
     yield
     drew = not torch.equal(state, torch.get_rng_state())
     when = f" {when}" if when else ""
-    now = {name: module.training for name, module in model.named_modules()}
-    turned = [name or "the model" for name in flags if now.get(name) is not flags[name]]
+    new_flags = {name: module.training for name, module in model.named_modules()}
+    turned = [name or "the model" for name in flags if new_flags.get(name) is not flags[name]]
     advice = looks_like or "The modules of one model may be in two modes: keep the flag of each."
     attempt.require(not turned, f"another mode{when}: {', '.join(turned)}", "each module's mode as before", advice)
     values = model.state_dict()
-    moved = [name for name in kept if name not in values or not same(values[name], kept[name])]
+    moved = [name for name in clones if name not in values or not same(values[name], clones[name])]
     advice, misconception = "Keep clones: state_dict() and buffers() hand out the tensors themselves.", 14
     if all(name.endswith("num_batches_tracked") for name in moved):
         advice, misconception = "A BatchNorm has three buffers: it also counts its batches.", None

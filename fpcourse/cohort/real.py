@@ -105,10 +105,10 @@ def read_encounters(path: str | Path) -> list[list[float]]:
             )
             if patient not in first or encounter < first[patient][0]:
                 first[patient] = encounter, disposition in DIED_OR_HOSPICE, values
-    kept = [values for _, gone, values in first.values() if not gone]
-    if not kept:
+    rows = [values for _, gone, values in first.values() if not gone]
+    if not rows:
         raise ValueError(f"{path} holds no patients below its header. {ANEW}")
-    return kept
+    return rows
 
 
 def _number(text: str, reading: Reading, where: str) -> float:
@@ -163,8 +163,8 @@ def _rows(path: Path, lines: io.TextIOBase) -> Iterator[tuple[int, dict[str, str
     missing = [name for name in COLUMNS if name not in header]
     extra = [name for name in header if name not in COLUMNS]
     if missing or extra or len(header) != len(COLUMNS):
-        said = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"not known: {', '.join(extra)}"] * bool(extra)
-        why = "; ".join(said) or "one comes twice"
+        parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"not known: {', '.join(extra)}"] * bool(extra)
+        why = "; ".join(parts) or "one comes twice"
         raise ValueError(f"{path} does not have the {len(COLUMNS)} columns of {FILE} ({why}). {ANEW}")
     for row in reader:
         if len(row) != len(header):

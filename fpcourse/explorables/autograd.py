@@ -98,7 +98,7 @@ def graph_builder(setting: str, step: int) -> View:
     freed = result.freed[so_far[-1]] if so_far else set()
     recorded = [name for name in exists if result.node(name)]
     still = [name for name in recorded if result.node(name) not in freed]
-    held = [kept for name in PLACE if name in still for kept in result.kept_for(name)]
+    saved = [tensor for name in PLACE if name in still for tensor in result.kept_for(name)]
     total = sum(save.bytes for name in still for save in result.saved.get(result.node(name), ()))
     boxes = {
         name: _box(result, name, step, so_far, here, freed)
@@ -106,19 +106,19 @@ def graph_builder(setting: str, step: int) -> View:
         else plots.Tracked(place, INPUTS.get(name, ()))
         for name, place in PLACE.items()
     }
-    walked = [(made, name) for made, sources in INPUTS.items() for name in sources if name in here]
+    walked = [(output, name) for output, sources in INPUTS.items() for name in sources if name in here]
     picture = plots.recorded_steps(boxes, MADE[step - 1] if 1 <= step <= 4 else None, walked)
     content = (picture, Listing(LINES, active=(step,)))
     seen = ", ".join(f"{box.value} ({box.note})" for box in boxes.values() if box.value)
-    said = _said_of_backward(result, step, here, so_far, freed) if step > 4 else _said_of_forward(result, setting, step)
+    text = _said_of_backward(result, step, here, so_far, freed) if step > 4 else _said_of_forward(result, setting, step)
     return View(
         (ErrorText(type(error).__name__, str(error)), *content) if error else content,
-        caption=f"Step {step}, {setting}: {said} Operations recorded: {len(recorded)}; bytes kept: {total}.",
-        alt=f"The tensors of the pass, the loss on top, step {step}: {seen}. Kept: {', '.join(held) or 'nothing'}. "
+        caption=f"Step {step}, {setting}: {text} Operations recorded: {len(recorded)}; bytes kept: {total}.",
+        alt=f"The tensors of the pass, the loss on top, step {step}: {seen}. Kept: {', '.join(saved) or 'nothing'}. "
         f"Gradients: {'; '.join(box.gradient for box in boxes.values() if box.gradient) or 'none'}.",
         values={
             "recorded": [result.node(name) for name in recorded],
-            "kept": held,
+            "kept": saved,
             "bytes kept": total,
             "arriving": [[f"dL/d{name}", *result.arrived[name].flatten().tolist()] for name in here],
             "grad": [[name, *result.arrived[name].tolist()] for name in LEAVES if name in so_far],
@@ -129,7 +129,7 @@ def graph_builder(setting: str, step: int) -> View:
 
 def _box(result: Pass, name: str, step: int, so_far: list[str], here: list[str], freed: set[str]) -> plots.Tracked:
     """A tensor that exists by now: its value, its node and what that keeps, and the gradient that has arrived."""
-    tensor, node, kept, leaf = result.tensors[name], result.node(name), result.kept_for(name), name in LEAVES
+    tensor, node, saved, leaf = result.tensors[name], result.node(name), result.kept_for(name), name in LEAVES
     gradient = ""
     if leaf and name in so_far:
         gradient = f"{name}.grad = {_numbers(result.arrived[name])}"
@@ -147,7 +147,7 @@ def _box(result: Pass, name: str, step: int, so_far: list[str], here: list[str],
         tensor.requires_grad,
         leaf,
         gradient,
-        f"keeps {_and(kept)}: {size} bytes" if kept else "",
+        f"keeps {_and(saved)}: {size} bytes" if saved else "",
         node in freed,
     )
 
@@ -156,9 +156,9 @@ def _said_of_forward(result: Pass, setting: str, step: int) -> str:
     if step == 0:
         return "three leaves, and no operation yet."
     name = MADE[step - 1]
-    node, kept, line = result.node(name), result.kept_for(name), LINES.splitlines()[step]
+    node, saved, line = result.node(name), result.kept_for(name), LINES.splitlines()[step]
     if node:
-        return f"{line}. {node} is recorded and keeps {_and(kept) if kept else 'no tensor'}."
+        return f"{line}. {node} is recorded and keeps {_and(saved) if saved else 'no tensor'}."
     why = "grad mode is off." if setting == "no_grad" else "no input requires a gradient."
     return f"{line}. Nothing is recorded: {why}"
 

@@ -78,8 +78,8 @@ def whiteboard(moment: int, mode: str, recording: str) -> View:
     nothing = "nothing recorded" if at_the_end else ""
     board = plots.whiteboard(rows + [plots.Written()] * (len(LABELS) - drawn), nothing)
     content = board, Listing(SAID, active=(moment - 1,))
-    said = SAID.splitlines()[moment - 1].split(". ", 1)[1]
-    caption = f"Moment {moment}, {mode}, {recording}: {said}. {_tells(result)[moment - 1]}"
+    sentence = SAID.splitlines()[moment - 1].split(". ", 1)[1]
+    caption = f"Moment {moment}, {mode}, {recording}: {sentence}. {_tells(result)[moment - 1]}"
     values = {
         "patient 0": [tensor.flatten()[0] for tensor in result.tensors[:drawn]],
         "recorded": [[label, *kept] for label, kept in result.kept.items()] if at_the_end else [],

@@ -22,7 +22,7 @@ def switchboard_of(measured: Callable[..., dict[str, Any]], X: torch.Tensor) -> 
         model = ClinicalMLP(p=p)
         in_training = () if mode == "eval" else (2, 4, 6) if p else (2, 6)  # bn1, drop, bn2
         try:
-            found = measured(model, X[:batch_size], mode, context)
+            results = measured(model, X[:batch_size], mode, context)
         except ValueError as error:
             return failed(
                 error,
@@ -31,9 +31,9 @@ def switchboard_of(measured: Callable[..., dict[str, Any]], X: torch.Tensor) -> 
                 f"with {context} as with the other contexts.",
             )
         usual = measured(model, X[:batch_size], "eval", "no_grad", passes=1)["logits"]
-        risk, usual = torch.sigmoid(found["logits"][:, 0, 0]), torch.sigmoid(usual[0, 0, 0])
+        risk, usual = torch.sigmoid(results["logits"][:, 0, 0]), torch.sigmoid(usual[0, 0, 0])
         spread = risk.std(correction=0).item() if (risk != risk[0]).any() else 0.0
-        effects = _effects(found, spread)
+        effects = _effects(results, spread)
         lit = [words for words, (on, _) in effects.items() if on]
         return View(
             (plots.switchboard(risk.tolist(), usual.item(), (0.3, 0.7), effects), Listing(FORWARD, active=in_training)),
@@ -42,27 +42,27 @@ def switchboard_of(measured: Callable[..., dict[str, Any]], X: torch.Tensor) -> 
             + (f"from {risk.min():.3f} to {risk.max():.3f}." if spread else f"{risk[0]:.3f} each time."),
             alt="Above, the probability of patient 0 in 20 passes as dots on an axis from 0.3 to 0.7, from "
             f"{risk.min():.3f} to {risk.max():.3f}, with a dashed line at eval mode's {usual:.3f}. Below, five lamps: "
-            + ", ".join(f"{words} {'lit' if on else 'out'} ({said})" for words, (on, said) in effects.items())
+            + ", ".join(f"{words} {'lit' if on else 'out'} ({text})" for words, (on, text) in effects.items())
             + ".",
             values={
                 "passes": len(risk),
                 "lowest": risk.min(),
                 "highest": risk.max(),
                 "spread": spread,
-                **{key: value for key, value in found.items() if key != "logits"},
+                **{key: value for key, value in results.items() if key != "logits"},
             },
         )
 
     return switchboard
 
 
-def _effects(found: Mapping[str, Any], spread: float) -> dict[str, tuple[bool, str]]:
+def _effects(results: Mapping[str, Any], spread: float) -> dict[str, tuple[bool, str]]:
     """For each lamp whether it is lit, and the number beside it."""
-    moved = found["statistics moved"]
+    moved = results["statistics moved"]
     return {
         "outputs differ": (spread > 0, f"spread {spread:.3g}"),
-        "graph built": (found["graph"], "yes" if found["graph"] else "no"),
-        "bytes saved for backward": (found["bytes saved"] > 0, f"{found['bytes saved']:,}"),
+        "graph built": (results["graph"], "yes" if results["graph"] else "no"),
+        "bytes saved for backward": (results["bytes saved"] > 0, f"{results['bytes saved']:,}"),
         "running statistics moved": (moved > 0, f"by {moved:.3g}"),
-        "random state used": (found["random state used"], "yes" if found["random state used"] else "no"),
+        "random state used": (results["random state used"], "yes" if results["random state used"] else "no"),
     }

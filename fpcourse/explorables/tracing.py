@@ -75,7 +75,7 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
             (f"buffers that differ: {moved} of 6", moved, 6),
             (f"random state: {random_state}", int(drew), 1),
         ]
-        said = f"{hooks} hooks on the modules, {moved} of 6 buffers differ from before, random state {random_state}."
+        text = f"{hooks} hooks on the modules, {moved} of 6 buffers differ from before, random state {random_state}."
         story = f"{ran} calls have finished" + (f", then {fails} raised: {error}" if raised_by_now else "")
         rows = f" You hold {len(handed)} rows." if moment == 3 else ""
         source = inspect.getsource(minimal_trace).strip() if tracer == "minimal" else OUTLINE
@@ -84,9 +84,9 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
                 plots.trace_stage(states, gauges),
                 Listing(source, active=tuple(_lit_lines(source, tracer, moment, error is not None))),
             ),
-            caption=f"Moment {moment}, {MOMENTS[moment]}: {story}. {said}{rows}",
+            caption=f"Moment {moment}, {MOMENTS[moment]}: {story}. {text}{rows}",
             alt=f"On the left the eight calls: {ran} finished{f', {fails} raised' if raised_by_now else ''}. "
-            f"On the right: {said}",
+            f"On the right: {text}",
             values={
                 "calls finished": ran,
                 "hooks on the modules": hooks,

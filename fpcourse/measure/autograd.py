@@ -162,11 +162,11 @@ def autograd_graph(tensor: torch.Tensor, model: nn.Module | None = None) -> Auto
     if tensor.grad_fn is None:
         raise ValueError(f"the tensor has no autograd graph (grad_fn is None): {_why_no_graph(tensor)}")
     functions, edges = _walk(tensor.grad_fn)
-    found = [_saved_by(function) for function in functions]
+    node_saves = [_saved_by(function) for function in functions]
     parameters = {} if model is None else dict(model.named_parameters())
     names = {id(parameter): name for name, parameter in parameters.items()}
     leaves = [getattr(function, "variable", None) for function in functions]
-    tensors = [tensor for saves, _ in found for _, tensor in saves]
+    tensors = [tensor for saves, _ in node_saves for _, tensor in saves]
     storages = _Storages([*parameters.values(), *leaves, *tensors])
     nodes = tuple(
         Node(
@@ -176,7 +176,7 @@ def autograd_graph(tensor: torch.Tensor, model: nn.Module | None = None) -> Auto
             leaf=None if leaf is None else Leaf(names.get(id(leaf)), tuple(leaf.shape), isinstance(leaf, nn.Parameter)),
             freed=freed,
         )
-        for index, (function, leaf, (saves, freed)) in enumerate(zip(functions, leaves, found, strict=True))
+        for index, (function, leaf, (saves, freed)) in enumerate(zip(functions, leaves, node_saves, strict=True))
     )
     return AutogradGraph(nodes, edges, storages.counted())
 

@@ -129,7 +129,7 @@ class Trace(ShownAsTable, Sequence):
 
         Calls are matched by label, in order; containers are compared too.
         """
-        mine, theirs = ([call.label for call in one.calls] for one in (self, other))
+        mine, theirs = ([call.label for call in trace.calls] for trace in (self, other))
         differences = []
         for what, i, i_end, j, j_end in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
             if what == "equal":
@@ -216,7 +216,7 @@ class Comparison(ShownAsTable, Sequence):
         """One row a difference; "-" where a trace does not have the call."""
         return Table(
             headers=("layer", "field", "here", "there"),
-            rows=tuple((one.label, one.field, _text(one.here), _text(one.there)) for one in self),
+            rows=tuple((diff.label, diff.field, _text(diff.here), _text(diff.there)) for diff in self),
         )
 
 
@@ -238,7 +238,7 @@ def _text(value: Any) -> str:
 
 def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
     """The calls down to this depth; those at it with the parameters of what ran inside, each module once."""
-    shown: list[Call] = []
+    folded: list[Call] = []
     inside: dict[str, Call] = {}
     for call in reversed(calls):  # from its last to its first, a container comes after what ran inside it
         if call.depth > depth:
@@ -246,13 +246,13 @@ def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
             continue
         if call.depth == depth:
             call = call._replace(
-                parameters=call.parameters + sum(one.parameters for one in inside.values()),
+                parameters=call.parameters + sum(inner.parameters for inner in inside.values()),
                 trainable_parameters=call.trainable_parameters
-                + sum(one.trainable_parameters for one in inside.values()),
+                + sum(inner.trainable_parameters for inner in inside.values()),
             )
         inside.clear()
-        shown.append(call)
-    return shown[::-1]
+        folded.append(call)
+    return folded[::-1]
 
 
 def _check_columns(columns: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ class Captured(Mapping):
     def keeper(self, name: str, reduce: Callable[[torch.Tensor], Any] | None) -> Callable[..., None]:
         """A forward hook that keeps under ``name`` what a module outputs, copied or reduced."""
 
-        def kept(tensor: torch.Tensor) -> Any:
+        def copy_of(tensor: torch.Tensor) -> Any:
             if reduce is None:
                 return tensor.detach().clone()
             # The result may be a view of the activation, which a later in-place operation would overwrite.
@@ -70,7 +70,7 @@ class Captured(Mapping):
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
             with torch.no_grad():
-                self._outputs.append((name, map_tensors(kept, output)))
+                self._outputs.append((name, map_tensors(copy_of, output)))
 
         return keep
 
@@ -130,6 +130,6 @@ def _check_names(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
     known = [name for name, _ in model.named_modules(remove_duplicate=False)]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known) or [other for other in known if other]
+            near = difflib.get_close_matches(name, known) or [known_name for known_name in known if known_name]
             raise ValueError(f"the model has no module {name!r}; did you mean {', '.join(near)}?")
     return tuple(dict.fromkeys(names))

@@ -15,10 +15,10 @@ def expectation(module: nn.Module, args: tuple, kwargs: dict) -> str:
     if not tensors or any(map(is_lazy, module._parameters.values())):
         return ""
     try:
-        said = [_wanted(module, tensors[0]), _differs_from_weights(module, tensors[0])]
+        parts = [_wanted(module, tensors[0]), _differs_from_weights(module, tensors[0])]
     except Exception:  # a layer or a tensor of an unusual make; the reader's own error must come out
         return ""
-    return "".join(f"; {text}" for text in said if text)
+    return "".join(f"; {text}" for text in parts if text)
 
 
 def _wanted(module: nn.Module, tensor: torch.Tensor) -> str:

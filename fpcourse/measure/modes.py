@@ -154,8 +154,8 @@ def _measured(model: nn.Module, X: torch.Tensor, repeats: int, mode: str, contex
     buffers_before = {name: buffer.detach().clone() for name, buffer in _statistics(model)}
     output = model(X)
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
-        found = output.dtype if isinstance(output, torch.Tensor) else type(output).__name__
-        raise TypeError(f"the model must give one floating tensor, got {found}")
+        kind = output.dtype if isinstance(output, torch.Tensor) else type(output).__name__
+        raise TypeError(f"the model must give one floating tensor, got {kind}")
     random_state_used = not all(
         torch.equal(before, generator.get_state()) for before, generator in zip(random_before, generators, strict=True)
     )

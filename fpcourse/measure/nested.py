@@ -12,26 +12,26 @@ Shape = tuple[int | str, ...]
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """Every tensor in a nested value, in order. A container that holds itself is entered once."""
-    found: list[torch.Tensor] = []
-    _collect(value, found, ())
-    return found
+    tensors: list[torch.Tensor] = []
+    _collect(value, tensors, ())
+    return tensors
 
 
-def _collect(value: Any, found: list[torch.Tensor], inside: tuple[int, ...]) -> None:
+def _collect(value: Any, tensors: list[torch.Tensor], inside: tuple[int, ...]) -> None:
     if isinstance(value, torch.Tensor):
-        found.append(value)
+        tensors.append(value)
     elif isinstance(value, (tuple, list)):
-        _collect_items(value, value, found, inside)
+        _collect_items(value, value, tensors, inside)
     elif isinstance(value, Mapping):
-        _collect_items(value, value.values(), found, inside)
+        _collect_items(value, value.values(), tensors, inside)
     elif is_dataclass(value) and not isinstance(value, type):
-        _collect_items(value, (getattr(value, field.name, None) for field in fields(value)), found, inside)
+        _collect_items(value, (getattr(value, field.name, None) for field in fields(value)), tensors, inside)
 
 
-def _collect_items(holder: Any, items: Iterable, found: list[torch.Tensor], inside: tuple[int, ...]) -> None:
+def _collect_items(holder: Any, items: Iterable, tensors: list[torch.Tensor], inside: tuple[int, ...]) -> None:
     if id(holder) not in inside:
         for item in items:
-            _collect(item, found, (*inside, id(holder)))
+            _collect(item, tensors, (*inside, id(holder)))
 
 
 def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:

@@ -136,7 +136,7 @@ _Held = tuple[dict, str, torch.Tensor]
 
 def _buffers(modules: list[nn.Module]) -> list[_Held]:
     filled = [buffers for module in modules if (buffers := module._buffers)]
-    return [(buffers, name, one) for buffers in filled for name, one in buffers.items() if one is not None]
+    return [(buffers, name, buffer) for buffers in filled for name, buffer in buffers.items() if buffer is not None]
 
 
 def _tensor_attributes(modules: list[nn.Module]) -> list[_Held]:
@@ -172,22 +172,22 @@ def _copy(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
-def _put_back(held: dict, contents: dict) -> None:
-    """Make ``held`` equal to ``contents``, order included, without ever leaving it empty on the way."""
-    if list(held) == list(contents):
-        held.update(contents)
+def _put_back(dictionary: dict, contents: dict) -> None:
+    """Make ``dictionary`` equal to ``contents``, order included, without ever leaving it empty on the way."""
+    if list(dictionary) == list(contents):
+        dictionary.update(contents)
         return
-    for key in held.keys() - contents.keys():
-        del held[key]
+    for key in dictionary.keys() - contents.keys():
+        del dictionary[key]
     for key, value in contents.items():
-        held.pop(key, None)
-        held[key] = value
+        dictionary.pop(key, None)
+        dictionary[key] = value
 
 
 def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
     """Data, gradients and flags; the function returned also gives the ids of the parameters written into."""
-    held = [one for module in modules if module._parameters for one in module._parameters.values()]
-    parameters = [one for one in {id(one): one for one in held}.values() if one is not None and not is_lazy(one)]
+    slots = [p for module in modules if module._parameters for p in module._parameters.values()]
+    parameters = [p for p in {id(p): p for p in slots}.values() if p is not None and not is_lazy(p)]
     saved = [(parameter, parameter.requires_grad, parameter.data, parameter.grad) for parameter in parameters]
     grads = [(parameter, grad) for parameter, _, _, grad in saved if grad is not None]
     watched = parameters + [grad for _, grad in grads]
@@ -201,11 +201,11 @@ def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
             if not _same_memory(parameter, data):
                 parameter.data = data
             parameter.grad = grad
-        now = _versions(watched)
-        if now == versions:
+        new_versions = _versions(watched)
+        if new_versions == versions:
             return set()
         owners = parameters + [parameter for parameter, _ in grads]
-        return {id(owner) for owner, was, is_ in zip(owners, versions, now, strict=True) if was != is_}
+        return {id(owner) for owner, was, is_ in zip(owners, versions, new_versions, strict=True) if was != is_}
 
     return put_back
 

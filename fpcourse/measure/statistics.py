@@ -190,12 +190,12 @@ class _Running:
 
     def _check(self, output: torch.Tensor) -> None:
         if not isinstance(output, torch.Tensor) or not output.is_floating_point() or output.dim() == 0:
-            found = (
+            kind = (
                 f"a {output.dtype} tensor of shape {tuple(output.shape)}"
                 if isinstance(output, torch.Tensor)
                 else f"a {type(output).__name__}"
             )
-            raise ValueError(f"{self.label} gives {found}, not one floating tensor (batch, ...); name other layers")
+            raise ValueError(f"{self.label} gives {kind}, not one floating tensor (batch, ...); name other layers")
         shape = tuple(output.shape[1:])
         if self.count == 0:
             self.shape = shape

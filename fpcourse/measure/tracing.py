@@ -60,7 +60,7 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
             raise
         return recorder.trace()
     finally:
-        recorder.kept.close()
+        recorder.restorations.close()
 
 
 def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
@@ -94,24 +94,24 @@ class _Recorder:
         self.model = model
         self.modules = list(named.values())
         self.names = {id(module): name for name, module in named.items()}
-        self.kept = ExitStack()  # puts all back, also where one of them raises
-        self.keep(model, self.modules)
+        self.restorations = ExitStack()  # puts all back, also where one of them raises
+        self.preserve(model, self.modules)
         self.thread = get_ident()
         self.entries: list[_Entry] = []
-        self.open: list[_Entry] = []
-        self.last_hooks: dict[int, RemovableHandle] = {}
+        self.open_calls: list[_Entry] = []
+        self.handles: dict[int, RemovableHandle] = {}
         self.last_completed: _Entry | None = None
 
-    def keep(self, model: nn.Module, modules: list[nn.Module]) -> None:
-        self.kept.callback(keep(model, modules), stacklevel=6)  # a warning names the line that called trace
+    def preserve(self, model: nn.Module, modules: list[nn.Module]) -> None:
+        self.restorations.callback(keep(model, modules), stacklevel=6)  # a warning names the line that called trace
 
-    def before(self, module: nn.Module, args: tuple) -> None:
+    def start_call(self, module: nn.Module, args: tuple) -> None:
         if get_ident() != self.thread:
             return
         if id(module) not in self.names:
-            self.add(module)
+            self.adopt_module(module)
         if module._forward_hooks:
-            self.stand_last(module)
+            self.hook_last(module)
         entry = _Entry()
         entry.module = module
         entry.frame = frame = sys._getframe(1)
@@ -119,7 +119,7 @@ class _Recorder:
         entry.training = module.training
         entry.input = shapes_of(args)
         entry.output = None
-        opened = self.open
+        opened = self.open_calls
         while opened and not _runs(opened[-1].frame, inside=frame):
             opened.pop().frame = None  # ended by an exception, which the model has caught
         if opened and module.__class__ is not ParametrizationList:
@@ -128,45 +128,45 @@ class _Recorder:
         self.entries.append(entry)
         opened.append(entry)
 
-    def after(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+    def on_global_hook(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         if get_ident() != self.thread:
             return
-        if self.last_hooks and (handle := self.last_hooks.get(id(module))) and handle.id in module._forward_hooks:
+        if self.handles and (handle := self.handles.get(id(module))) and handle.id in module._forward_hooks:
             return
-        self.close(sys._getframe(1), kwargs, output)
+        self.finish_call(sys._getframe(1), kwargs, output)
 
-    def last(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+    def on_last_hook(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         if get_ident() == self.thread:
-            self.close(sys._getframe(2), kwargs, output)  # above it, TransientHook
+            self.finish_call(sys._getframe(2), kwargs, output)  # above it, TransientHook
 
-    def stand_last(self, module: nn.Module) -> None:
+    def hook_last(self, module: nn.Module) -> None:
         """The reader's own hooks may replace the output: be the last of them. ``keep`` takes this one away again."""
-        handle = self.last_hooks.get(id(module))
+        handle = self.handles.get(id(module))
         if handle is not None and handle.id in module._forward_hooks:
             module._forward_hooks.move_to_end(handle.id)
         else:
-            self.last_hooks[id(module)] = module.register_forward_hook(TransientHook(self.last), with_kwargs=True)
+            self.handles[id(module)] = module.register_forward_hook(TransientHook(self.on_last_hook), with_kwargs=True)
 
-    def close(self, frame: FrameType, kwargs: dict, output: Any) -> None:
-        while self.open:
-            entry = self.open.pop()
-            found = entry.frame is frame
+    def finish_call(self, frame: FrameType, kwargs: dict, output: Any) -> None:
+        while self.open_calls:
+            entry = self.open_calls.pop()
+            is_this_call = entry.frame is frame
             entry.frame = None
-            if found:
+            if is_this_call:
                 if kwargs:
                     entry.input += shapes_of(kwargs)
                 entry.output = sizes_of(output)
                 self.last_completed = entry
                 return
 
-    def add(self, module: nn.Module) -> None:
+    def adopt_module(self, module: nn.Module) -> None:
         """Name a module that was not in the model when the forward began, and keep it from changing too."""
-        found = {id(one): name for name, one in self.model.named_modules()}
-        top = found.get(id(module), f"<{type(module).__name__}>")
+        current_names = {id(submodule): name for name, submodule in self.model.named_modules()}
+        top = current_names.get(id(module), f"<{type(module).__name__}>")
         modules = dict(module.named_modules())
-        self.keep(module, list(modules.values()))  # which keeps them alive, and so their ids
-        for name, one in modules.items():
-            self.names.setdefault(id(one), f"{top}.{name}" if name else top)
+        self.preserve(module, list(modules.values()))  # which keeps them alive, and so their ids
+        for name, submodule in modules.items():
+            self.names.setdefault(id(submodule), f"{top}.{name}" if name else top)
 
     def trace(self) -> Trace:
         done = [entry for entry in self.entries if entry.output is not None]
@@ -174,12 +174,12 @@ class _Recorder:
         ran = {id(entry.module) for entry in done}
         labelled = zip(done, names, labels_of(names), strict=True)
         calls = tuple([_call(entry, name, label, ran) for entry, name, label in labelled])
-        return Trace(calls, *_count([one for module in self.modules for one in module._parameters.values()]))
+        return Trace(calls, *_count([p for module in self.modules for p in module._parameters.values()]))
 
     def explain(self, error: BaseException) -> None:
         """Add to ``error`` where it came from: the innermost call that it passed through."""
-        while self.open:
-            self.open.pop().frame = None  # the frames hold tensors
+        while self.open_calls:
+            self.open_calls.pop().frame = None  # the frames hold tensors
         error.partial_trace = self.trace()
         if (failed := _innermost_call(error)) is None or id(failed["self"]) not in self.names:
             return
@@ -205,11 +205,11 @@ def _runs(frame: FrameType, inside: FrameType) -> bool:
 
 def _innermost_call(error: BaseException) -> dict[str, Any] | None:
     """The variables of torch's frame of the innermost module call in the traceback: ``self``, ``args``, ``kwargs``."""
-    found = None
+    variables = None
     for frame, _ in walk_tb(error.__traceback__):
         if frame.f_code.co_qualname == "Module._call_impl.<locals>.inner":
-            found = frame.f_locals
-    return found
+            variables = frame.f_locals
+    return variables
 
 
 def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
@@ -267,12 +267,12 @@ def _one_line(module: nn.Module) -> str:
 
 @contextmanager
 def _hooks(recorder: _Recorder) -> Iterator[None]:
-    before = torch_module.register_module_forward_pre_hook(recorder.before)
-    after = torch_module.register_module_forward_hook(recorder.after, with_kwargs=True)
+    pre_hook = torch_module.register_module_forward_pre_hook(recorder.start_call)
+    hook = torch_module.register_module_forward_hook(recorder.on_global_hook, with_kwargs=True)
     try:
         yield
     finally:
-        before.remove()
-        after.remove()
+        pre_hook.remove()
+        hook.remove()
         # torch 2.13's handle leaves its id in this dictionary, and compiled models warn of a hook then.
-        vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(after.id, None)
+        vars(torch_module).get("_global_forward_hooks_with_kwargs", {}).pop(hook.id, None)

@@ -87,7 +87,7 @@ class Explorable:
                 f"the parameters of {draw.__name__}{inspect.signature(draw)} "
                 f"do not match the controls ({', '.join(controls)}): {error}"
             ) from None
-        found = tuple(
+        checked_controls = tuple(
             Control(
                 name,
                 labels.get(name, name.replace("_", " ")),
@@ -96,8 +96,8 @@ class Explorable:
             )
             for name, values in controls.items()
         )
-        _check_count(found)
-        explorable = cls(draw, found, play, tries)
+        _check_count(checked_controls)
+        explorable = cls(draw, checked_controls, play, tries)
         for number, attempt in enumerate(tries, start=1):
             explorable._check_try(number, attempt)
         return explorable

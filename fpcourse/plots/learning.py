@@ -100,14 +100,14 @@ def correlations(names: Sequence[str], panels: Mapping[str, Sequence[float]], to
         if not all(-1 <= value <= 1 for value in values):
             raise ValueError(f"{label} has a value that is not from -1 to 1, so no correlation")
     strength = {name: max(abs(values[at]) for values in panels.values()) for at, name in enumerate(names)}
-    shown = sorted(names, key=strength.get)[-top:]
-    height = 0.24 * len(shown) + 0.85
+    top_names = sorted(names, key=strength.get)[-top:]
+    height = 0.24 * len(top_names) + 0.85
     figure = Figure(figsize=(WIDTH, height))
     drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     figure.subplots_adjust(left=0.33, right=0.98, bottom=0.45 / height, top=1 - 0.35 / height, wspace=0.15)
     for axes, (label, values) in zip(drawn, panels.items(), strict=True):
-        widths = [values[names.index(name)] for name in shown]
-        axes.barh(shown, widths, height=0.62, color=[FEATURES if width > 0 else BATCH for width in widths])
+        widths = [values[names.index(name)] for name in top_names]
+        axes.barh(top_names, widths, height=0.62, color=[FEATURES if width > 0 else BATCH for width in widths])
         axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set(title=label, xlim=(-1, 1), xlabel="correlation")
         axes.set_xticks([-0.8, 0, 0.8], ["-0.8", "0", "0.8"])

@@ -102,8 +102,8 @@ def _sum_lines(axes: Axes, x, w, bias, activated, at: tuple[int, int, int], sums
     """The parts of one cell so far, each with what it adds and the running sum after it."""
     row, unit, part = at
     lines = [
-        (f"{_number(one)} · {_number(other, factor=True)}", _number(one * other), _number(total))
-        for one, other, total in zip(x.tolist(), w.tolist(), sums, strict=False)
+        (f"{_number(feature)} · {_number(weight, factor=True)}", _number(feature * weight), _number(total))
+        for feature, weight, total in zip(x.tolist(), w.tolist(), sums, strict=False)
     ]
     if part >= len(x):
         lines.append((f"b[{unit}]", _number(bias.item()), _number(sums[-1])))

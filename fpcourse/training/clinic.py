@@ -109,8 +109,8 @@ def harm(risks: Mapping[str, torch.Tensor], y: torch.Tensor, auroc_digits: int =
     """
     rows = []
     for name, risk in risks.items():
-        found = metrics(risk, y)
-        numbers = f"{found.auroc:.{auroc_digits}f}", f"{found.log_loss:.2f}", f"{risk.mean():.2f}"
+        scores = metrics(risk, y)
+        numbers = f"{scores.auroc:.{auroc_digits}f}", f"{scores.log_loss:.2f}", f"{risk.mean():.2f}"
         rows.append((name, *numbers))
     headers = ("risks", "AUROC", "log loss", "mean risk")
     return Table(headers, tuple(rows), frozenset(headers[1:]))

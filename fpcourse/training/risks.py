@@ -97,7 +97,7 @@ def compare(risks: Mapping[str, torch.Tensor], y: torch.Tensor) -> Table:
         --------  -----  -----------------  --------
         as drawn  0.785              0.352    0.2646
     """
-    found = {name: metrics(risk, y) for name, risk in risks.items()}
+    scores = {name: metrics(risk, y) for name, risk in risks.items()}
     headers = ("risk", "AUROC", "average precision", "log loss")
-    rows = ((name, f"{m.auroc:.3f}", f"{m.average_precision:.3f}", f"{m.log_loss:.4f}") for name, m in found.items())
+    rows = ((name, f"{m.auroc:.3f}", f"{m.average_precision:.3f}", f"{m.log_loss:.4f}") for name, m in scores.items())
     return Table(headers, tuple(rows), frozenset(headers[1:]))
