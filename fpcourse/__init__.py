@@ -1,9 +1,9 @@
 """fpcourse: look inside the forward pass of a neural network without changing the model.
 
 The names below stand in the order in which the course meets them; each is loaded when first used. Behind this door lie
-``models`` and ``tables``, and seven rooms: ``measure`` looks into models, ``page`` brings figures to the page, ``plots``
-draws, ``explorables`` has the larger figures with controls, ``cohort`` the patients, ``training`` the loop and the
-clinic, ``checks`` the exercises' checkers.
+``models`` and ``tables``, and seven rooms: ``measure`` looks into models, ``page`` brings figures to the page,
+``plots`` draws, ``explorables`` has the larger figures with controls, ``cohort`` the patients, ``training`` the loop
+and the clinic, ``checks`` the exercises' checkers.
 """
 
 from importlib import import_module

@@ -20,7 +20,7 @@ def examples(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module, monkeypatch):
-    monkeypatch.setattr("fpcourse.page.frame.display", lambda bundle, raw: None)  # what goes to the page
+    monkeypatch.setattr("fpcourse.page.markup.display", lambda bundle, raw: None)  # what goes to the page
     runner, said = doctest.DocTestRunner(verbose=False), []
     for test in examples(module):
         with same_random_state():

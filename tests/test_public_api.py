@@ -2,11 +2,13 @@
 
 import ast
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from refresh import NOTEBOOKS, ROOT
 
 import fpcourse
 
@@ -94,3 +96,19 @@ def test_names_are_listed_once_and_unknown_ones_refused():
     assert len(set(fpcourse.__all__)) == len(fpcourse.__all__)
     with pytest.raises(AttributeError, match="no attribute 'tracee'"):
         fpcourse.tracee  # noqa: B018
+
+
+def test_what_the_texts_name_is_there():
+    files = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *NOTEBOOKS]
+    texts = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf8") for file in files}
+    named = {(text, name) for text in texts for name in re.findall(r"\bfpcourse(?:\.[a-zA-Z_]\w*)+", texts[text])}
+    assert len(named) > 60 and {(text, name) for text, name in named if not resolved(name)} == set()
+    paths = re.findall(r"`((?:book|fpcourse|tests|tools)/[\w./]+)`", texts["CONTRIBUTING.md"])
+    assert len(paths) > 15 and [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def resolved(name: str) -> bool:
+    try:
+        return pkgutil.resolve_name(name) is not None
+    except (AttributeError, ImportError):
+        return False

@@ -1,4 +1,4 @@
-"""The README: the numbers it opens with are a run's, its table of pages is the book's."""
+"""The README: the numbers it opens with are a run's, its table of pages is the book's, as is the start page's."""
 
 import re
 
@@ -21,6 +21,8 @@ def test_it_opens_with_a_run():
 def test_the_minutes_are_the_pages_own():
     rows = re.findall(r"^\| ([^|]+) \| (\d+) \|", TEXT, flags=re.M)
     assert [minutes for _, minutes in rows] == list(MINUTES.values())
+    start = "\n".join(cell.source for cell in read(NOTEBOOKS[0]).cells)
+    assert MINUTES.items() >= dict(re.findall(r"^\| \[.+\]\((\w+)\.ipynb\) \| (\d+) \|", start, flags=re.M)).items()
 
 
 def test_it_is_short():

@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 from fpcourse.page.explorable import COVERED, Control, Explorable, Try
-from fpcourse.page.frame import asset, display_bundle, frame_data, values_script
+from fpcourse.page.markup import asset, display_bundle, frame_data, values_script
 from fpcourse.page.view import View, close
 
 _TAKEN: set[str] = set()

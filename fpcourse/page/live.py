@@ -7,7 +7,7 @@ from html import escape
 import ipywidgets as widgets
 
 from fpcourse.page.explorable import COVERED, Control, Explorable, Try
-from fpcourse.page.frame import asset, display_bundle, fallback_picture, figure_html
+from fpcourse.page.markup import asset, display_bundle, fallback_picture, figure_html
 from fpcourse.page.view import close
 
 _COUNTER = itertools.count(1)

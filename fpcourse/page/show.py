@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from fpcourse.page.explorable import Explorable, Try
-from fpcourse.page.frame import display_bundle, figure_html, part_bundle
+from fpcourse.page.markup import display_bundle, figure_html, part_bundle
 from fpcourse.page.view import View, close
 
 _COUNTER = itertools.count(1)

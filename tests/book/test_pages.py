@@ -1,6 +1,5 @@
 """Every page of the built book, as a browser with no network finds it: in light, in dark, and without scripts."""
 
-import gzip
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -11,6 +10,7 @@ from helpers.built_book import HTML, NARROW, ROOT, SIZES, pages, violations
 from helpers.notebooks import read
 from helpers.prose import FORMULA
 from helpers.visits import FURNITURE, flat_violations, opened, unscripted
+from weight import compressed, report
 
 ALL = [*pages(), "search.html", "genindex.html"]
 # Between them these hold every component: figures, tables, questions, exercises, formulas, folds, the mock interview.
@@ -71,7 +71,7 @@ def test_ids_are_unique(visit, path):
 
 @each_page
 def test_page_weighs_little(html, path):
-    assert len(gzip.compress((html / path).read_bytes())) <= 200 * 1024
+    assert compressed((html / path).read_bytes()) <= 200, report(html / path)
 
 
 @each_page
@@ -80,8 +80,8 @@ def test_a_page_and_all_that_it_loads_weigh_little(visit, path):
     requests = [urlparse(url) for url in visit(path)["requests"]]
     files = {Path(unquote(url.path)) for url in requests if url.scheme == "file"}
     assert len(files) > 8
-    total = sum(len(gzip.compress(file.read_bytes())) for file in files) / 1024
-    assert total <= (350 if re.match(r"book/\d\d_", path) else 200)
+    total = sum(compressed(file.read_bytes()) for file in files)
+    assert total <= (350 if re.match(r"book/\d\d_", path) else 200), report(HTML / path)
 
 
 def test_what_no_page_uses_is_not_in_the_book(html):

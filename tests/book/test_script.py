@@ -5,7 +5,7 @@ from helpers.built_book import A_TICK, record, stop_clock, wait_until_ready
 
 from fpcourse.page.built import page_html
 from fpcourse.page.explorable import Explorable, Try
-from fpcourse.page.frame import asset
+from fpcourse.page.markup import asset
 from fpcourse.page.view import View
 from fpcourse.tables import Table
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from fpcourse import plots
 from fpcourse.measure.capturing import get_intermediate_activations
 from fpcourse.models import ClinicalMLP
-from fpcourse.page import built, frame
+from fpcourse.page import built
 from fpcourse.page.explorable import Explorable, Try
-from fpcourse.page.frame import frame_data
 from fpcourse.page.listing import Listing
+from fpcourse.page.markup import frame_data
 from fpcourse.page.palette import BATCH, HIDDEN
 from fpcourse.page.show import explore
 from fpcourse.page.view import View, failed
@@ -88,7 +88,7 @@ def soup(markup):
 @pytest.fixture
 def shown(monkeypatch):
     bundles = []
-    monkeypatch.setattr(frame, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr("fpcourse.page.markup.display", lambda bundle, raw: bundles.append(bundle))
     monkeypatch.setattr(built, "_TAKEN", set())
     monkeypatch.setenv("FPCOURSE_STATIC", "1")
     return bundles

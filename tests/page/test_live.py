@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from fpcourse.page import built, frame, live
+from fpcourse.page import built, live
 from fpcourse.page.explorable import Explorable, Try
 from fpcourse.page.listing import Listing
 from fpcourse.page.live import Panel
@@ -76,7 +76,7 @@ class Box:
 @pytest.fixture
 def shown(monkeypatch):
     bundles = []
-    monkeypatch.setattr(frame, "display", lambda bundle, raw: bundles.append(bundle))
+    monkeypatch.setattr("fpcourse.page.markup.display", lambda bundle, raw: bundles.append(bundle))
     monkeypatch.delenv("FPCOURSE_STATIC", raising=False)
     return bundles
 

@@ -1,4 +1,4 @@
-"""view, frame, svg, show: what reaches the page is the figure drawn, its text to the letter, and its numbers."""
+"""view, markup, svg, show: what reaches the page is the figure drawn, its text to the letter, and its numbers."""
 
 import json
 import math
@@ -17,9 +17,9 @@ from matplotlib import pyplot, rc_context
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from fpcourse.page import frame, palette
-from fpcourse.page.frame import figure_html, frame_data, values_script
+from fpcourse.page import palette
 from fpcourse.page.listing import Listing
+from fpcourse.page.markup import figure_html, frame_data, values_script
 from fpcourse.page.show import show
 from fpcourse.page.svg import svg
 from fpcourse.page.view import ErrorText, View, failed
@@ -84,7 +84,7 @@ def shown(monkeypatch):
         assert raw
         bundles.append(bundle)
 
-    monkeypatch.setattr(frame, "display", display)
+    monkeypatch.setattr("fpcourse.page.markup.display", display)
     monkeypatch.delenv("FPCOURSE_STATIC", raising=False)
     return bundles
 

@@ -1,4 +1,4 @@
-"""Training: it learns, it stops, it is repeatable, it leaves no trace; its metrics are those of their definitions."""
+"""loop: training learns, stops, is repeatable and leaves no trace."""
 
 import itertools
 import math
@@ -9,14 +9,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 from torch.nn import functional as F
 
-from fpcourse.cohort import Cohort, patients
+from fpcourse.cohort import patients
 from fpcourse.models import ClinicalMLP
-from fpcourse.training import compare, logistic_regression, metrics, one_thread, risk_of, train
-
-
-@pytest.fixture(scope="module")
-def parts() -> tuple[Cohort, ...]:
-    return patients(20_000, seed=0).split(0.6, 0.2, 0.2)
+from fpcourse.training import logistic_regression, metrics, one_thread, risk_of, train
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +19,8 @@ def run(parts):
     return train(*parts[:2])
 
 
-@pytest.fixture(scope="module")
-def small() -> tuple[Cohort, ...]:
-    return patients(900, seed=1).split(0.6, 0.4)
-
-
 def auroc(risk, y) -> float:
-    """By its definition: over all pairs of a readmitted patient and another, a tie counting a half."""
-    risk, y = risk.flatten().double(), y.flatten() == 1
-    gaps = risk[y].unsqueeze(1) - risk[~y]
-    return ((gaps > 0).double() + (gaps == 0).double() / 2).mean().item()
+    return roc_auc_score(y.flatten(), risk.flatten())
 
 
 def test_the_network_beats_the_baseline_and_stays_below_the_true_risk(run, parts):
@@ -170,52 +157,3 @@ def test_one_class_alone_is_refused(small):
     for cohorts in ((one, small[1]), (small[0], one)):
         with pytest.raises(ValueError, match="of one class; it needs readmitted ones and others"):
             train(*cohorts)
-
-
-def test_risk_of_uses_eval_mode_and_leaves_the_mode(small):
-    model = ClinicalMLP().train()
-    statistics = model.bn1.running_mean.clone()
-    risk = risk_of(model, small[0].X)
-    assert model.training and torch.equal(statistics, model.bn1.running_mean) and not risk.requires_grad
-    assert torch.allclose(risk, torch.sigmoid(model.eval()(small[0].X)))
-
-
-def test_metrics_follow_their_definitions():
-    torch.manual_seed(0)
-    risk, y = torch.rand(300, 1), (torch.rand(300, 1) < 0.3).float()
-    found = metrics(risk, y)
-    assert found.auroc == pytest.approx(auroc(risk, y))
-    assert found.log_loss == pytest.approx(F.binary_cross_entropy(risk.double(), y.double()).item())
-    order = risk.flatten().argsort(descending=True)
-    hits = y.flatten()[order]
-    precision = hits.cumsum(0) / torch.arange(1, 301)
-    assert found.average_precision == pytest.approx(((precision * hits).sum() / hits.sum()).item(), rel=1e-5)
-    assert len(found.calibration) == 10
-    assert sum(share for _, share in found.calibration) / 10 == pytest.approx(y.mean().item(), abs=1e-6)
-
-
-def test_a_risk_of_half_for_all_is_worth_nothing():
-    y = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
-    found = metrics(torch.full((4, 1), 0.5), y)
-    assert (found.auroc, found.average_precision) == (0.5, 0.5) and math.isclose(found.log_loss, math.log(2))
-
-
-@pytest.mark.parametrize(
-    ("risk", "y", "said"),
-    [
-        (torch.rand(4, 1), torch.ones(4, 1), "y has one class alone"),
-        (torch.rand(4), torch.ones(4, 1), r"risk has shape \(4,\), y \(4, 1\)"),
-        (torch.tensor([[3.0], [0.1]]), torch.tensor([[1.0], [0.0]]), "are these logits"),
-        (torch.tensor([[torch.nan], [0.1]]), torch.tensor([[1.0], [0.0]]), "not from 0 to 1"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(risk, y, said):
-    with pytest.raises(ValueError, match=said):
-        metrics(risk, y)
-
-
-def test_compare_has_a_row_a_risk(parts):
-    y, risk = parts[2].y, parts[2].risk
-    table = compare({"true": risk, "blind": torch.full_like(risk, 0.1)}, y)
-    assert [row[0] for row in table.rows] == ["true", "blind"]
-    assert table.rows[1][1] == "0.500" and table.rows[0][1] == f"{auroc(risk, y):.3f}"
