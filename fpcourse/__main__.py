@@ -10,7 +10,6 @@ from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
 LOGIT = -0.160  # of patient 0, as every page of the course has it
-WIDGETS = "labextensions/@jupyter-widgets/jupyterlab-manager"
 
 
 def main() -> int:
@@ -34,7 +33,6 @@ def checks() -> Iterator[tuple[str, bool, str]]:
         name = re.match(r"[\w.-]+", requirement)[0]
         yield (name, *package(name, requirement.removeprefix(name)))
     yield ("forward pass", *forward_pass())
-    yield ("device", *device())
     yield ("kernel", *kernel())
     yield ("notebook", *front_end())
 
@@ -96,17 +94,6 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:80]
 
 
-def device() -> tuple[bool, str]:
-    """What the course runs on, and the GPU that it does not need."""
-    try:
-        import torch
-
-        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
-        return True, f"the course runs on the CPU: {torch.get_num_threads()} threads here; {gpu}"
-    except Exception as error:
-        return False, f"unknown ({type(error).__name__}): mend torch first"
-
-
 def kernel() -> tuple[bool, str]:
     """What runs a notebook's cells, for any front end."""
     if version := installed("ipykernel"):
@@ -123,13 +110,9 @@ def front_end() -> tuple[bool, str]:
             break
     else:
         return False, "no JupyterLab: python -m pip install jupyterlab (VS Code needs none, and brings its own widgets)"
-    try:
-        from jupyter_core.paths import jupyter_path
-    except ImportError:
-        return False, f"{name} {version} is incomplete: python -m pip install --force-reinstall {name}"
-    if any((Path(folder) / "package.json").exists() for folder in jupyter_path(*WIDGETS.split("/"))):
+    if installed("jupyterlab_widgets"):
         return True, f"{name} {version}, with its widgets"
-    return False, f"{name} {version} without its widgets: python -m pip install --force-reinstall jupyterlab_widgets"
+    return False, f"{name} {version} without its widgets: python -m pip install jupyterlab_widgets"
 
 
 if __name__ == "__main__":

@@ -16,34 +16,3 @@ from fpcourse.plots.shapes import (
 )
 from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
 from fpcourse.plots.whiteboard import Written, whiteboard
-
-__all__ = [
-    "Tracked",
-    "Written",
-    "activation_curves",
-    "bytes_against_batch",
-    "bytes_and_parameters",
-    "call_timeline",
-    "computation_graph",
-    "contributions",
-    "correlations",
-    "decision_surfaces",
-    "distributions",
-    "evaluations",
-    "histograms",
-    "layer_step",
-    "losses",
-    "parameters_and_activations",
-    "recorded_steps",
-    "repeated_passes",
-    "representations",
-    "shape_ribbon",
-    "spread_by_layer",
-    "state_changes",
-    "switchboard",
-    "trace_stage",
-    "training_step",
-    "unit_values",
-    "whiteboard",
-    "zeros_by_unit",
-]
