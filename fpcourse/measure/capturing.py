@@ -3,15 +3,16 @@
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from fpcourse.measure.calls import labels_of
 from fpcourse.measure.hooks import TransientHook
-from fpcourse.measure.nested import map_tensors
+from fpcourse.measure.nested import copy_nested
 from fpcourse.measure.preserve import check_is_module, unchanged
+from fpcourse.measure.uncompiled import calls_visible, inside_compiled
 
 
 @contextmanager
@@ -22,7 +23,8 @@ def capture(
 
     Adds hooks and removes them, nothing else: the mode, the grad mode and everything the forward changes are
     the reader's. ``with capture(model, ["relu"]) as activations: model(X)`` gives
-    ``activations["relu:1"]`` and ``activations["relu:2"]``, detached clones.
+    ``activations["relu:1"]`` and ``activations["relu:2"]``, detached clones. An output that is no tensor is copied
+    as ``copy.deepcopy`` does, with detached clones of the tensors in it.
 
     Args:
         model: the model that will run.
@@ -33,6 +35,8 @@ def capture(
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: a name that the model does not have; the message lists near misses.
+        RuntimeError: at the end of the block, if nothing was seen of a module inside compiled code, where torch
+            need not call hooks.
 
     Example:
         >>> from fpcourse import ClinicalMLP, capture, patients
@@ -43,21 +47,35 @@ def capture(
         Captured(layer1, relu:1, relu:2)
     """
     check_is_module(model)
-    captured = Captured(_check_names(model, names))
     modules = dict(model.named_modules(remove_duplicate=False))
+    captured = Captured(_check_names(model, names), {id(module): module for module in modules.values()})
     with ExitStack() as stack:
         for name in captured.names:
             hook = TransientHook(captured.keeper(name, reduce))
             stack.callback(modules[name].register_forward_hook(hook).remove)
         yield captured
+    if unseen := [name for name in captured.names_not_called() if inside_compiled(model, name)]:
+        raise RuntimeError(
+            f"{', '.join(unseen)}: in compiled code, where torch need not call hooks, and nothing was seen; "
+            'run the forward under torch.compiler.set_stance("force_eager")'
+        )
+
+
+class _Uncopied(NamedTuple):
+    """Stands for an output that could not be copied: never the live object in place of a copy."""
+
+    type: str
+    error: str
 
 
 class Captured(Mapping):
     """Outputs by label (``relu:1``, or ``relu`` for a module that ran once), in the order they ran."""
 
-    def __init__(self, names: Sequence[str]):
+    def __init__(self, names: Sequence[str], shared: Mapping[int, Any]):
         self.names = tuple(names)
+        self._shared = shared  # the model's modules, by id: an output may hold them, and they are not copied
         self._outputs: list[tuple[str, Any]] = []
+        self._labelled: dict[str, Any] | None = None  # made when asked for, as a second call changes the first label
 
     def keeper(self, name: str, reduce: Callable[[torch.Tensor], Any] | None) -> Callable[..., None]:
         """A forward hook that keeps under ``name`` what a module outputs, copied or reduced."""
@@ -66,30 +84,48 @@ class Captured(Mapping):
             if reduce is None:
                 return tensor.detach().clone()
             # The result may be a view of the activation, which a later in-place operation would overwrite.
-            return map_tensors(torch.clone, reduce(tensor.detach()))
+            return copy_nested(reduce(tensor.detach()), torch.clone)
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            self._labelled = None
             with torch.no_grad():
-                self._outputs.append((name, map_tensors(copy_of, output)))
+                self._outputs.append((name, self._copy(output, copy_of)))
 
         return keep
 
+    def _copy(self, output: Any, copy_of: Callable[[torch.Tensor], Any]) -> Any:
+        if isinstance(output, torch.Tensor):
+            return copy_of(output)
+        try:
+            return copy_nested(output, copy_of, self._shared)
+        except (TypeError, ValueError, RuntimeError, AttributeError) as error:  # the reader's forward goes on
+            return _Uncopied(type(output).__name__, str(error))
+
+    def names_not_called(self) -> list[str]:
+        """The named modules of which nothing was seen."""
+        return [name for name in self.names if name not in dict(self._outputs)]
+
     def check_all_ran(self) -> None:
         """Raise a ValueError that lists the named modules that were not called."""
-        ran = {name for name, _ in self._outputs}
-        missed = [name for name in self.names if name not in ran]
-        if missed:
+        if missed := self.names_not_called():
             raise ValueError(f"{', '.join(missed)}: in the model, but not called in this forward pass")
 
     def _by_label(self) -> dict[str, Any]:
-        labels = labels_of([name for name, _ in self._outputs])
-        return dict(zip(labels, (output for _, output in self._outputs), strict=True))
+        if self._labelled is None:
+            labels = labels_of([name for name, _ in self._outputs])
+            self._labelled = dict(zip(labels, (output for _, output in self._outputs), strict=True))
+        return self._labelled
 
     def __getitem__(self, label: str) -> Any:
         outputs = self._by_label()
         if label not in outputs:
             raise KeyError(f"nothing captured under {label!r}; captured so far: {', '.join(outputs) or 'nothing'}")
-        return outputs[label]
+        output = outputs[label]
+        if isinstance(output, _Uncopied):
+            raise TypeError(
+                f"{label} gives a {output.type}, which cannot be copied ({output.error}); capture modules inside it"
+            )
+        return output
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_label())
@@ -110,6 +146,7 @@ def get_intermediate_activations(
     The model is afterwards what it was.
 
     Raises:
+        TypeError: ``model`` is not a ``torch.nn.Module``, or an output that cannot be copied.
         ValueError: a name that the model does not have, or whose module did not run.
 
     Example:
@@ -118,10 +155,11 @@ def get_intermediate_activations(
         >>> {label: tuple(output.shape) for label, output in outputs.items()}
         {'relu:1': (16, 64), 'relu:2': (16, 32)}
     """
-    with unchanged(model), torch.no_grad(), capture(model, layer_names) as captured:
+    visible = calls_visible(list(model.modules()))
+    with unchanged(model), torch.no_grad(), visible, capture(model, layer_names) as captured:
         model(X)
     captured.check_all_ran()
-    return captured._by_label()
+    return dict(captured)
 
 
 def _check_names(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:

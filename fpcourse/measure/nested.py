@@ -1,11 +1,14 @@
 """Tensors in nested values: tuples, lists, dicts, named tuples, dataclasses, and any of these inside another."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 Shape = tuple[int | str, ...]
 
@@ -34,21 +37,35 @@ def _collect_items(holder: Any, items: Iterable, tensors: list[torch.Tensor], in
             _collect(item, tensors, (*inside, id(holder)))
 
 
-def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
-    """The same nested value with ``function`` applied to every tensor."""
+def copy_nested(
+    value: Any, function: Callable[[torch.Tensor], Any], shared: Mapping[int, Any] = MappingProxyType({})
+) -> Any:
+    """A deep copy of a value, objects of any class in it included, with ``function`` applied to every tensor.
+
+    ``shared`` holds, by their ids, what the copy takes over as it is.
+
+    Raises:
+        Exception: whatever an object in it raises where it cannot be copied.
+    """
     if isinstance(value, torch.Tensor):
         return function(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{f.name: map_tensors(function, getattr(value, f.name)) for f in fields(value) if f.init}
-        )
-    if isinstance(value, Mapping):
-        return {key: map_tensors(function, item) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_tensors(function, item) for item in value))
-    if isinstance(value, (tuple, list)):
-        return type(value)(map_tensors(function, item) for item in value)
-    return value
+    with _TensorsCopiedBy(function):
+        return copy.deepcopy(value, {**shared, **{id(tensor): function(tensor) for tensor in tensors_in(value)}})
+
+
+class _TensorsCopiedBy(TorchFunctionMode):
+    """In its block a deep copy takes, for each tensor, what a function gives: a tensor with a graph has none else."""
+
+    def __init__(self, function: Callable[[torch.Tensor], Any]):
+        super().__init__()
+        self.function = function
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is not torch.Tensor.__deepcopy__:
+            return func(*args, **(kwargs or {}))
+        tensor, memo = args
+        memo[id(tensor)] = self.function(tensor)
+        return memo[id(tensor)]
 
 
 def shapes_of(value: Any) -> tuple[Shape, ...]:

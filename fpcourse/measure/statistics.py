@@ -8,6 +8,7 @@ from torch import nn
 
 from fpcourse.measure.capturing import capture
 from fpcourse.measure.preserve import unchanged
+from fpcourse.measure.uncompiled import calls_visible
 from fpcourse.tables import ShownAsTable, Table
 
 SATURATED_WITHIN = 0.01  # of a limit of the range
@@ -132,7 +133,7 @@ def layer_statistics(
     """
     running: dict[str, _Running] = {}
     samples = 0
-    with unchanged(model), torch.no_grad():
+    with unchanged(model), torch.no_grad(), calls_visible(list(model.modules())):
         names = _leaf_names(model) if layer_names is None else layer_names
         for batch in _checked(batches):
             with capture(model, names) as captured:

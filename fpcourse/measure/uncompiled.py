@@ -18,9 +18,20 @@ def calls_visible(modules: Sequence[nn.Module]) -> Iterator[None]:
         if "torch._dynamo" not in sys.modules:  # then nothing has been compiled
             yield
             return
-        compiled = any(isinstance(module, torch._dynamo.OptimizedModule) for module in modules)
+        compiled = any(map(_is_compiled, modules))
         with _eager, _no_hook_warning if compiled else nullcontext():
             yield
+
+
+def inside_compiled(model: nn.Module, name: str) -> bool:
+    """Whether the module of this name is compiled, or lies in one that is."""
+    parts = name.split(".") if name else []
+    ancestors = (model.get_submodule(".".join(parts[:end])) for end in range(len(parts) + 1))
+    return "torch._dynamo" in sys.modules and any(map(_is_compiled, ancestors))
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return isinstance(module, torch._dynamo.OptimizedModule) or module._compiled_call_impl is not None
 
 
 class _Switch:

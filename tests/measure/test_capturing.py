@@ -12,7 +12,11 @@ import torch
 from helpers.models import Output, Pair, Run, state_of, world
 from torch import nn
 
+from fpcourse.measure import capturing
+from fpcourse.measure.calls import labels_of
 from fpcourse.measure.capturing import capture, get_intermediate_activations
+from fpcourse.measure.statistics import layer_statistics
+from fpcourse.measure.tracing import trace
 from fpcourse.models import ClinicalMLP
 
 
@@ -139,6 +143,132 @@ def test_capture_copies_outputs_of_any_form():
     for tensor in (got.logits, pair.left, as_list[0], as_dict["key"]):
         assert torch.equal(tensor, expected)
     assert as_list[1] is None and torch.equal(largest.values, expected.max(0).values)
+
+
+class Box:
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+
+class Encoder(nn.Linear):
+    def forward(self, x):
+        return Box(super().forward(x))
+
+
+def scaled_to_zero(self, x):
+    box = self.encoder(x)
+    box.hidden = box.hidden * 0
+    return self.head(box.hidden)
+
+
+def test_an_object_is_captured_as_it_was_at_the_call():
+    model, x = Run(scaled_to_zero, encoder=Encoder(4, 4), head=nn.Linear(4, 2)), torch.ones(1, 4)
+    expected = x @ model.encoder.weight.T + model.encoder.bias
+    with capture(model, ["encoder"]) as seen:
+        model(x)
+    for box in (seen["encoder"], get_intermediate_activations(model, x, ["encoder"])["encoder"]):
+        assert torch.allclose(box.hidden, expected) and not box.hidden.requires_grad
+
+
+def test_what_cannot_be_copied_is_said_and_stops_no_forward():
+    def forward(self, x):
+        return (step for step in x)
+
+    model = Run(lambda self, x: sum(self.inner(x)), inner=Run(forward))
+    with capture(model, ["inner"]) as seen:
+        assert model(torch.ones(3, 2)).tolist() == [3.0, 3.0]
+    said = "inner gives a generator, which cannot be copied .*; capture modules inside it"
+    for ask in (lambda: seen["inner"], lambda: get_intermediate_activations(model, torch.ones(3, 2), ["inner"])):
+        with pytest.raises(TypeError, match=said):
+            ask()
+
+
+def test_an_output_that_holds_its_model_does_not_copy_it():
+    model = Run(lambda self, x: self.inner(x).hidden, inner=Encoder(4, 4))
+    model.inner.register_forward_hook(lambda module, inputs, box: setattr(box, "made_by", module))
+    with capture(model, ["inner"]) as seen:
+        model(torch.ones(1, 4))
+    assert seen["inner"].made_by is model.inner
+
+
+def test_labels_are_made_once_however_many_calls(monkeypatch):
+    made = []
+    monkeypatch.setattr(capturing, "labels_of", lambda names: made.append(len(names)) or labels_of(names))
+    model = Run(lambda self, x: [self.cell(x) for _ in range(50)], cell=nn.Identity())
+    with capture(model, ["cell"]) as seen:
+        model(torch.ones(2))
+    assert len(list(seen.items())) == 50 and made == [50]
+    model(torch.ones(2))
+    assert list(seen)[-1] == "cell:50"
+
+
+# Compiled code
+
+
+@torch.compile(backend="eager")
+def doubled(layer, x):
+    return 2 * layer(x)
+
+
+class Decorated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    @torch.compile(backend="eager")
+    def forward(self, x):
+        return self.layer(x)
+
+
+def with_a_function(block):
+    model = Run(lambda self, x: self.call(self.layer, x), layer=nn.Linear(4, 4))
+    model.call = torch.compile(lambda layer, x: layer(x), backend="eager")
+    return model
+
+
+def in_place(block):
+    block.compile(backend="eager")
+    return block
+
+
+COMPILED = {
+    "model": lambda block: torch.compile(block, backend="eager"),
+    "block": lambda block: nn.Sequential(torch.compile(block, backend="eager"), nn.Linear(4, 2)),
+    "in place": in_place,
+    "a function it keeps": with_a_function,
+    "a function it names": lambda block: Run(lambda self, x: doubled(self.layer, x), layer=nn.Linear(4, 4)),
+    "its forward": lambda block: Decorated(),
+}
+
+
+@pytest.mark.parametrize("how", COMPILED)
+def test_compiled_code_is_seen_whether_it_has_run_or_not(how):
+    torch.compiler.reset()
+    model, x = COMPILED[how](nn.Sequential(nn.Linear(4, 4), nn.ReLU())), torch.randn(5, 4)
+    for _ in range(2):
+        calls = list(trace(model, x))
+        assert "Linear" in {call.type for call in calls}
+        assert [layer.label for layer in layer_statistics(model, x)] == [call.label for call in calls]
+        names = [call.name for call in calls]
+        assert list(get_intermediate_activations(model, x, names)) == [call.label for call in calls]
+        with torch.no_grad():
+            model(x)
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("how", ["model", "block"])
+def test_capture_says_why_it_saw_nothing(how):
+    torch.compiler.reset()
+    model, x = COMPILED[how](nn.Sequential(nn.Linear(4, 4), nn.ReLU())), torch.randn(5, 4)
+    name = next(name for name, module in model.named_modules() if isinstance(module, nn.ReLU))
+    with torch.no_grad():
+        model(x)
+    with pytest.raises(RuntimeError, match=f"^{name}: in compiled code"), torch.no_grad(), capture(model, [name]):
+        model(x)
+    with torch.compiler.set_stance("force_eager"), capture(model, [name]) as seen:
+        model(x)
+    assert list(seen) == [name]
+    torch.compiler.reset()
 
 
 def test_a_module_under_two_names_can_be_asked_for_by_either():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fpcourse.measure.nested import bytes_of, map_tensors, shape_of, shapes_text, tensors_in
+from fpcourse.measure.nested import bytes_of, copy_nested, shape_of, shapes_text, tensors_in
 
 A, B, C = torch.ones(1), torch.ones(2), torch.ones(3)
 
@@ -90,22 +90,58 @@ def test_a_dataclass_that_lacks_a_field_is_read_all_the_same():
     assert same(tensors_in(value), [B])
 
 
-def test_map_keeps_the_form():
+def test_a_copy_keeps_the_form():
     value = (A, [B, {"c": C, "n": None}], Pair(A, "text"), Output(B, (C,)), 7)
-    got = map_tensors(lambda tensor: len(tensor), value)
+    got = copy_nested(value, lambda tensor: len(tensor))
     assert got == (1, [2, {"c": 3, "n": None}], Pair(1, "text"), Output(2, (3,)), 7)
     assert type(got[2]) is Pair and type(got[3]) is Output
     assert value[0] is A and value[1][0] is B  # the original is left alone
 
 
-def test_map_of_frozen_dataclasses_and_of_fields_that_are_not_given():
-    assert map_tensors(len, Frozen(A, [B])) == Frozen(1, [2])
-    assert map_tensors(len, WithMore(C)) == WithMore(3)
+def test_a_copy_of_frozen_dataclasses_and_of_fields_that_are_not_given():
+    assert copy_nested(Frozen(A, [B]), len) == Frozen(1, [2])
+    assert copy_nested(WithMore(C), len) == WithMore(3)
 
 
-def test_map_of_one_tensor_and_of_none():
-    assert map_tensors(len, C) == 3
-    assert map_tensors(len, None) is None and map_tensors(len, ()) == () and map_tensors(len, "text") == "text"
+def test_a_copy_of_one_tensor_and_of_none():
+    assert copy_nested(C, len) == 3
+    assert copy_nested(None, len) is None and copy_nested((), len) == () and copy_nested("text", len) == "text"
+
+
+class Cache:
+    """An object that is no container."""
+
+    def __init__(self, keys):
+        self.keys, self.steps, self.owner = keys, [keys], self
+
+
+class Slotted:
+    __slots__ = ("keys",)
+
+
+class Pinned(list):
+    """A list that cannot be made from its items."""
+
+    def __init__(self, items, *, name):
+        super().__init__(items)
+        self.name = name
+
+
+def test_a_copy_goes_into_objects_of_any_class():
+    keys = torch.ones(2, requires_grad=True) * 2  # with a graph, of which Python makes no deep copy
+    slotted = Slotted()
+    slotted.keys = keys
+    cache, slotted, pinned = copy_nested((Cache(keys), slotted, Pinned([keys], name="p")), torch.detach)
+    for tensor in (cache.keys, cache.steps[0], slotted.keys, pinned[0]):
+        assert tensor is not keys and not tensor.requires_grad and tensor.equal(keys)
+    assert cache.owner is cache and cache.steps[0] is cache.keys and pinned.name == "p"
+
+
+def test_a_copy_takes_over_what_is_shared():
+    cache, layer = Cache(A), torch.nn.Linear(2, 2)
+    cache.layer = layer
+    assert copy_nested(cache, torch.clone, {id(layer): layer}).layer is layer
+    assert copy_nested(cache, torch.clone).layer is not layer
 
 
 values = st.recursive(
@@ -122,11 +158,10 @@ values = st.recursive(
 
 
 @given(values)
-def test_map_visits_what_tensors_in_finds(value):
-    visited = []
-    again = map_tensors(lambda tensor: visited.append(tensor) or tensor, value)
-    assert same(visited, tensors_in(value))
-    assert same(tensors_in(again), visited)
+def test_a_copy_has_the_tensors_that_are_found(value):
+    tensors = tensors_in(value)
+    again = copy_nested(value, lambda tensor: tensor)
+    assert same(tensors_in(again), tensors)
 
 
 def jagged(*lengths):
