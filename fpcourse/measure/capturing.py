@@ -10,8 +10,8 @@ from torch import nn
 
 from fpcourse.measure.calls import labels_of
 from fpcourse.measure.hooks import TransientHook
-from fpcourse.measure.nested import copy_nested
-from fpcourse.measure.preserve import check_is_module, unchanged
+from fpcourse.measure.nested import copy_nested, outside_transforms
+from fpcourse.measure.preserve import check_is_module, same_inputs, unchanged
 from fpcourse.measure.uncompiled import calls_visible, inside_compiled
 
 
@@ -80,26 +80,25 @@ class Captured(Mapping):
     def keeper(self, name: str, reduce: Callable[[torch.Tensor], Any] | None) -> Callable[..., None]:
         """A forward hook that keeps under ``name`` what a module outputs, copied or reduced."""
 
-        def copy_of(tensor: torch.Tensor) -> Any:
-            if reduce is None:
-                return tensor.detach().clone()
-            # The result may be a view of the activation, which a later in-place operation would overwrite.
-            return copy_nested(reduce(tensor.detach()), torch.clone)
+        def detached(tensor: torch.Tensor) -> torch.Tensor:
+            return outside_transforms(tensor).detach()
+
+        def copied(tensor: torch.Tensor) -> Any:
+            # What reduce gives may be a view of the activation, which a later in-place operation would overwrite.
+            return copy_nested(reduce(tensor) if reduce else tensor, torch.clone)
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            self._labelled = None
             with torch.no_grad():
-                self._outputs.append((name, self._copy(output, copy_of)))
+                try:
+                    output = copy_nested(output, detached, self._shared)
+                except Exception as error:  # said when it is asked for: the reader's forward goes on
+                    output = _Uncopied(type(output).__name__, str(error))
+                else:
+                    output = copy_nested(output, copied, self._shared)
+            self._outputs.append((name, output))
+            self._labelled = None
 
         return keep
-
-    def _copy(self, output: Any, copy_of: Callable[[torch.Tensor], Any]) -> Any:
-        if isinstance(output, torch.Tensor):
-            return copy_of(output)
-        try:
-            return copy_nested(output, copy_of, self._shared)
-        except (TypeError, ValueError, RuntimeError, AttributeError) as error:  # the reader's forward goes on
-            return _Uncopied(type(output).__name__, str(error))
 
     def names_not_called(self) -> list[str]:
         """The named modules of which nothing was seen."""
@@ -123,7 +122,7 @@ class Captured(Mapping):
         output = outputs[label]
         if isinstance(output, _Uncopied):
             raise TypeError(
-                f"{label} gives a {output.type}, which cannot be copied ({output.error}); capture modules inside it"
+                f"{label} gives a {output.type}, which cannot be copied: {output.error}; name other modules"
             )
         return output
 
@@ -143,7 +142,7 @@ def get_intermediate_activations(
     """Run ``model(X)`` without a graph and return what the named modules output, by label.
 
     A module called several times gives all its calls, in order: ``relu`` gives ``relu:1`` and ``relu:2``.
-    The model is afterwards what it was.
+    The model and ``X`` are afterwards what they were.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``, or an output that cannot be copied.
@@ -156,7 +155,7 @@ def get_intermediate_activations(
         {'relu:1': (16, 64), 'relu:2': (16, 32)}
     """
     visible = calls_visible(list(model.modules()))
-    with unchanged(model), torch.no_grad(), visible, capture(model, layer_names) as captured:
+    with unchanged(model), same_inputs(X), torch.no_grad(), visible, capture(model, layer_names) as captured:
         model(X)
     captured.check_all_ran()
     return dict(captured)

@@ -7,12 +7,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from fpcourse.measure.autograd import autograd_graph
-from fpcourse.measure.preserve import check_is_module, unchanged
+from fpcourse.measure.preserve import check_is_module, same_inputs, unchanged
 from fpcourse.tables import ShownAsTable, Table
 
 MODES = ("train", "eval")
@@ -60,8 +61,9 @@ class ModeRow:
 
     ``output_spread`` is the largest std of any output element over repeated passes on the same input (biased;
     0.0 where all passes agree). ``graph``: the output has a ``grad_fn``; ``saved_bytes`` is what that graph
-    keeps, each storage once. ``statistics_moved`` is the largest change of any element of any floating buffer
-    in one pass (so ``num_batches_tracked``, a whole number, is no part of it). ``random_state_used``: one
+    keeps, each storage once. ``statistics_moved`` is the largest change of any element of any buffer that
+    is no whole number, in one pass (so ``num_batches_tracked`` is no part of it); infinite for one that took another
+    shape. ``random_state_used``: one
     pass drew from torch's random state.
     """
 
@@ -122,7 +124,7 @@ def mode_report(model: nn.Module, X: torch.Tensor, repeats: int = 20) -> ModeRep
     """Run ``model(X)`` ``repeats`` times in each mode and context, and report what each changes.
 
     Every row starts from the model as it is and from the same seed, so that a report can be repeated; the
-    model and the reader's random state are afterwards what they were.
+    model, ``X`` and the reader's random state are afterwards what they were.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``, or its output is not one floating tensor.
@@ -151,20 +153,19 @@ def _measured(model: nn.Module, X: torch.Tensor, repeats: int, mode: str, contex
     for generator in generators:
         generator.manual_seed(0)
     random_before = [generator.get_state() for generator in generators]
-    buffers_before = {name: buffer.detach().clone() for name, buffer in _statistics(model)}
-    output = model(X)
+    before = _statistics(model)
+    output = _output(model, X)
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         kind = output.dtype if isinstance(output, torch.Tensor) else type(output).__name__
         raise TypeError(f"the model must give one floating tensor, got {kind}")
     random_state_used = not all(
         torch.equal(before, generator.get_state()) for before, generator in zip(random_before, generators, strict=True)
     )
-    changes = [
-        _largest_change(buffers_before[name], buffer) for name, buffer in _statistics(model) if name in buffers_before
-    ]
+    after = _statistics(model)
+    changes = [_largest_change(before[name], after[name]) for name in before.keys() & after.keys()]
     graph = output.grad_fn is not None
     saved_bytes = autograd_graph(output).saved_bytes if graph else 0
-    outputs = [output.detach(), *(model(X).detach() for _ in range(repeats - 1))]
+    outputs = [output.detach(), *(_output(model, X).detach() for _ in range(repeats - 1))]
     return ModeRow(
         mode=mode,
         context=context,
@@ -176,17 +177,45 @@ def _measured(model: nn.Module, X: torch.Tensor, repeats: int, mode: str, contex
     )
 
 
+def _output(model: nn.Module, X: torch.Tensor) -> Any:
+    """Of one pass on what the reader gave, even where the forward writes into it, and puts that out."""
+    with same_inputs(X):
+        output = model(X)
+        return output.clone() if isinstance(output, torch.Tensor) else output
+
+
 def _generators(model: nn.Module) -> list[torch.Generator]:
     """torch's random generators, those that ``unchanged`` keeps: the CPU's and the model's devices'."""
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
     return [torch.default_generator, *(torch.cuda.default_generators[device.index] for device in devices)]
 
 
-def _statistics(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    return [(name, buffer) for name, buffer in model.named_buffers() if buffer.is_floating_point()]
+def _statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The buffers that are no whole numbers, as float64 on the CPU; complex ones as pairs."""
+    with torch.no_grad():
+        return {
+            name: _as_numbers(buffer)
+            for name, buffer in model.named_buffers()
+            if (buffer.is_floating_point() or buffer.is_complex() or buffer.is_quantized) and not buffer.is_meta
+        }
+
+
+def _as_numbers(buffer: torch.Tensor) -> torch.Tensor:
+    if buffer.is_quantized:
+        buffer = buffer.dequantize()
+    if buffer.is_nested:
+        buffer = buffer.to_padded_tensor(0.0)
+    elif buffer.layout is not torch.strided:
+        buffer = buffer.to_dense()
+    if buffer.is_complex():
+        buffer = torch.view_as_real(buffer.resolve_conj())
+    return buffer.to("cpu", torch.float64, copy=True)
 
 
 def _largest_change(before: torch.Tensor, after: torch.Tensor) -> float:
+    if before.shape != after.shape:
+        return float("inf")
     # Equal elements first: the difference of two infinities, as in an attention mask, is not a number.
-    change = torch.where(before == after, 0.0, (after - before).abs())
+    equal = (before == after) | (before.isnan() & after.isnan())
+    change = torch.where(equal, 0.0, (after - before).abs())
     return change.max().item() if change.numel() else 0.0

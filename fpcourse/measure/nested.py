@@ -68,6 +68,19 @@ class _TensorsCopiedBy(TorchFunctionMode):
         return memo[id(tensor)]
 
 
+def outside_transforms(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor as it is outside of ``torch.func``'s ``grad`` and ``jvp``, which wrap it while they run.
+
+    Raises:
+        TypeError: it is inside ``vmap``, where it stands for one sample of many.
+    """
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if torch._C._functorch.is_batchedtensor(tensor):
+            raise TypeError("inside vmap it stands for one sample of many")
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
 def shapes_of(value: Any) -> tuple[Shape, ...]:
     """The shape of every tensor in a nested value, in order."""
     if value.__class__ is tuple and len(value) == 1 and value[0].__class__ is torch.Tensor:

@@ -1,20 +1,28 @@
 """unchanged(model): run a model and find it afterwards as it was."""
 
 import copy
+import operator
 import random
 import sys
 import warnings
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import chain
+from types import FunctionType, ModuleType
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 _DICTIONARIES = frozenset({dict, OrderedDict, defaultdict})
+_CONTAINERS = _DICTIONARIES | {list, set, deque}
+_ITERATED = (tuple, list, set, deque)
+_NOT_LOOKED_INTO = (str, int, float, type, FunctionType, ModuleType, nn.Module)
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+_SHARDED = {"FSDPModule", "FullyShardedDataParallel"}
 
 
 @contextmanager
@@ -22,23 +30,26 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     """A block in which ``model`` can be run, and after which it is bit for bit what it was.
 
     Put back, also when the block raises: each module's class, ``training`` flag, attributes, submodules and
-    hooks; each parameter's ``requires_grad``, ``.grad`` and ``.data``; each buffer by value and identity
-    (BatchNorm's running statistics too), and so each tensor that is a plain attribute; the random state of
-    Python, NumPy and torch; the grad mode.
+    hooks; the contents of its lists, dictionaries, sets and deques, nested ones too; each parameter's
+    ``requires_grad``, ``.grad`` and ``.data``; each buffer by value and identity (BatchNorm's running statistics
+    too), and so each tensor that is an attribute or lies in such a container; the random state of Python, NumPy
+    and torch; the grad mode.
 
     The forward works on copies of the buffers, and the originals come back: a graph made before the block
     still runs backward after it. A lazy module is initialised on copies too, and is lazy again afterwards.
     Parameters are not copied, as that would double a large model's memory, save those of an embedding with
     ``max_norm``, which writes into its weight. Another forward that writes into its own parameters or
-    gradients is reported with a ``RuntimeWarning``.
+    gradients is reported with a ``RuntimeWarning``: what it wrote stays, and so do the numbers, texts and flags that
+    it set as attributes, since "rescaled already" belongs to the rescaled weights.
 
-    Outside the promise: the contents of the model's own Python containers (a list it appends to; of a
-    dictionary, what its values hold); what another thread writes to the same model or draws from the same random
+    Outside the promise: objects of other classes (their attributes, what ``__slots__`` hold; a generator of the
+    model's own); what another thread writes to the same model or draws from the same random
     state meanwhile; and writes that torch does not count, which go unreported: those in place through ``.data``,
     and those into tensors made under ``inference_mode``. Buffers that are views of one another are copied apart.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
+        ValueError: it is sharded (FSDP), and so keeps its own record of its parameters; nothing is touched.
 
     Example:
         >>> from fpcourse import ClinicalMLP, patients, unchanged
@@ -61,28 +72,101 @@ def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
 
     Its ``stacklevel`` is that of its warning.
     """
+    if any(cls.__name__ in _SHARDED for kind in set(map(type, modules)) for cls in kind.__mro__):
+        raise ValueError(
+            "the model is sharded (FSDP) and keeps its own record of its parameters, so it could not be put back; "
+            "look into a copy of it that is not sharded"
+        )
     grad_enabled = torch.is_grad_enabled()
     put_random_state_back = keep_random_state()
-    put_parameters_back = _keep_parameters(modules)
+    written, put_parameters_back = _keep_parameters(modules)
     put_modules_back = _keep_modules(modules)
 
     def put_back(stacklevel: int) -> None:
-        try:
-            put_modules_back()
-        finally:
-            try:
-                written = put_parameters_back()
-            finally:
-                torch.set_grad_enabled(grad_enabled)
-                put_random_state_back()  # last, as it covers the other restorations too
-        if written:
-            names = [name for name, parameter in model.named_parameters() if id(parameter) in written]
+        with ExitStack() as restorations:  # in reverse order, each also where another raises
+            restorations.callback(put_random_state_back)  # last, as it covers the other restorations too
+            restorations.callback(torch.set_grad_enabled, grad_enabled)
+            restorations.callback(put_parameters_back)
+            data, gradients = written()
+            left = put_modules_back(leave_plain=bool(data))
+        if data or gradients:
+            names = [name for name, parameter in model.named_parameters() if id(parameter) in data | gradients]
             warnings.warn(
                 f"the forward pass wrote into the parameters {', '.join(names)} or their gradients; "
-                "these values are not put back",
+                "these values are not put back" + (f", nor are the attributes {', '.join(left)}" if left else ""),
                 RuntimeWarning,
                 stacklevel,
             )
+
+    return put_back
+
+
+@contextmanager
+def same_inputs(*values: Any) -> Iterator[None]:
+    """A block after which the tensors and containers anywhere in these values are what they were.
+
+    So are the attributes of objects in them, such as a cache or a graph's data; not what lies in ``__slots__``.
+    """
+    tensors, containers = _reachable(values, objects=True)
+    copies = [(tensor, tensor.detach().clone(), tensor.requires_grad) for tensor in tensors]
+    versions = _versions(tensors)
+    put_containers_back = _keep_containers(containers)
+    try:
+        yield
+    finally:
+        put_containers_back()
+        for (tensor, copied, requires_grad), before, after in zip(copies, versions, _versions(tensors), strict=True):
+            if after is None or after != before:
+                _overwrite(tensor, copied)
+            if tensor.is_leaf and tensor.requires_grad is not requires_grad:
+                tensor.requires_grad_(requires_grad)
+
+
+def _overwrite(tensor: torch.Tensor, values: torch.Tensor) -> None:
+    with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+        if tensor.shape == values.shape:
+            tensor.data.copy_(values)
+        else:
+            tensor.data = values
+
+
+def _reachable(values: Iterable, objects: bool) -> tuple[list[torch.Tensor], list]:
+    """The tensors and Python's own containers among these values and inside one another, each once.
+
+    With ``objects`` also those that objects hold, whose attributes count as a dictionary.
+    """
+    tensors, containers, seen, to_visit = [], [], set(), list(values)
+    while to_visit:
+        value = to_visit.pop()
+        if id(value) in seen or isinstance(value, _NOT_LOOKED_INTO):
+            continue
+        if isinstance(value, torch.Tensor):
+            seen.add(id(value))
+            tensors.append(value)
+            continue
+        inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, _ITERATED) else ()
+        attributes = getattr(value, "__dict__", None) if objects else None
+        if inside or attributes or value.__class__ in _CONTAINERS:
+            seen.add(id(value))
+            to_visit += inside
+        if value.__class__ in _CONTAINERS:
+            containers.append(value)
+        if attributes:
+            containers.append(attributes)
+            to_visit += attributes.values()
+    return tensors, containers
+
+
+def _keep_containers(containers: list) -> Callable[[], None]:
+    contents = [(container, container.copy()) for container in containers]
+
+    def put_back() -> None:
+        for container, before in contents:
+            if container.__class__ in _DICTIONARIES:
+                _put_back(container, before)
+            elif len(container) != len(before) or not all(map(operator.is_, container, before)):
+                container.clear()
+                (container.update if container.__class__ is set else container.extend)(before)
 
     return put_back
 
@@ -93,41 +177,59 @@ def check_is_module(model: nn.Module) -> None:
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
 
 
-def _keep_modules(modules: list[nn.Module]) -> Callable[[], None]:
-    """Classes and attributes, one level of dictionaries in them (hooks, buffers, submodules) included."""
+def _keep_modules(modules: list[nn.Module]) -> Callable[..., list[str]]:
+    """Classes, attributes and containers; the function returned gives the plain attributes that it left as they are."""
     saved = [(module, module.__class__, module.__dict__, module.__dict__.copy()) for module in modules]
-    values = list(chain.from_iterable([contents.values() for *_, contents in saved]))
-    dictionaries = [value for value in values if value.__class__ in _DICTIONARIES]
+    values = list(chain.from_iterable([contents.items() for *_, contents in saved]))
+    dictionaries = [value for name, value in values if value.__class__ in _DICTIONARIES and name in _OF_EVERY_MODULE]
     # A module has many dictionaries that are empty: these need no copy.
     filled = [(dictionary, dictionary.copy()) for dictionary in dictionaries if dictionary]
     empty = [dictionary for dictionary in dictionaries if not dictionary]
+    _, containers = _reachable([value for name, value in values if name not in _OF_EVERY_MODULE], objects=False)
+    put_containers_back = _keep_containers(containers)
     for _, _, attributes, contents in saved:
         if "_non_persistent_buffers_set" in contents:
             # A buffer registered during the forward may leave its name here.
             attributes["_non_persistent_buffers_set"] = set(contents["_non_persistent_buffers_set"])
     tensors = _buffers(modules) + _parameters_written_by_torch(modules)
-    if any(issubclass(kind, torch.Tensor) for kind in set(map(type, values))):  # few models have such attributes
-        tensors += _tensor_attributes(modules)
+    if any(issubclass(kind, torch.Tensor) for kind in {value.__class__ for _, value in values}):
+        tensors += _tensor_attributes(modules)  # few models have such attributes
+    tensors += _tensors_held(containers)
     # One copy for a tensor that several modules share; all are made before the first is put in.
     copies = {id(tensor): tensor for *_, tensor in tensors}
     copies = {number: _copy(tensor) for number, tensor in copies.items()}
     for holder, name, tensor in tensors:
         holder[name] = copies[id(tensor)]
 
-    def put_back() -> None:
+    def put_back(leave_plain: bool) -> list[str]:
+        left = []
         for holder, name, tensor in tensors:
-            if holder.__class__ not in _DICTIONARIES:
+            if holder.__class__ not in _CONTAINERS:
                 holder[name] = tensor  # a ScriptModule's buffers are no attribute of it
         for module, cls, attributes, contents in saved:
             if module.__class__ is not cls:
                 module.__class__ = cls  # a lazy module that was initialised
-            _put_back(attributes, contents)
+            plain = _plain_changes(attributes, contents) if leave_plain else {}
+            left += plain
+            _put_back(attributes, contents | plain)
         for dictionary, contents in filled:
             _put_back(dictionary, contents)
         for dictionary in filter(None, empty):
             dictionary.clear()
+        put_containers_back()
+        return left
 
     return put_back
+
+
+def _plain_changes(attributes: dict, before: dict) -> dict[str, Any]:
+    """The numbers, texts and flags that were set in place of such, or as new attributes."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name != "training" and isinstance(value, _PLAIN) and isinstance(before.get(name), _PLAIN)
+        if name not in before or value != before[name]
+    }
 
 
 # A tensor to be copied, with the dictionary that holds it and its name there.
@@ -148,9 +250,25 @@ def _tensor_attributes(modules: list[nn.Module]) -> list[_Held]:
     ]
 
 
+def _tensors_held(containers: list) -> list[_Held]:
+    """The tensors in lists and dictionaries; a parameter there is one that is used, and no state."""
+    return [
+        (container, key, value)
+        for container in containers
+        if container.__class__ is not set
+        for key, value in (container.items() if container.__class__ in _DICTIONARIES else enumerate(container))
+        if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter)
+    ]
+
+
 def _parameters_written_by_torch(modules: list[nn.Module]) -> list[_Held]:
-    """Parameters into which torch's own forward writes: lazy ones, and an embedding's with ``max_norm``."""
-    writing = [one for one in modules if isinstance(one, LazyModuleMixin) or one.__dict__.get("max_norm") is not None]
+    """Parameters into which torch's own forward writes: of modules with a lazy one, or embeddings with ``max_norm``."""
+    writing = [
+        module
+        for module in modules
+        if module._parameters
+        and (any(map(is_lazy, module._parameters.values())) or module.__dict__.get("max_norm") is not None)
+    ]
     written = {
         id(parameter) for module in writing for parameter in module._parameters.values() if parameter is not None
     }
@@ -184,16 +302,23 @@ def _put_back(dictionary: dict, contents: dict) -> None:
         dictionary[key] = value
 
 
-def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
-    """Data, gradients and flags; the function returned also gives the ids of the parameters written into."""
+def _keep_parameters(modules: list[nn.Module]) -> tuple[Callable[[], tuple[set[int], set[int]]], Callable[[], None]]:
+    """Data, gradients and flags.
+
+    The first function returned gives the ids of the parameters whose data, and of those whose gradients, were
+    written into; the second puts back.
+    """
     slots = [p for module in modules if module._parameters for p in module._parameters.values()]
     parameters = [p for p in {id(p): p for p in slots}.values() if p is not None and not is_lazy(p)]
     saved = [(parameter, parameter.requires_grad, parameter.data, parameter.grad) for parameter in parameters]
-    grads = [(parameter, grad) for parameter, _, _, grad in saved if grad is not None]
-    watched = parameters + [grad for _, grad in grads]
-    versions = _versions(watched)
+    with_grad = [parameter for parameter in parameters if parameter.grad is not None]
+    grads = [parameter.grad for parameter in with_grad]
+    versions, grad_versions = _versions(parameters), _versions(grads)
 
-    def put_back() -> set[int]:
+    def written() -> tuple[set[int], set[int]]:
+        return _moved(parameters, parameters, versions), _moved(with_grad, grads, grad_versions)
+
+    def put_back() -> None:
         for parameter, requires_grad, data, grad in saved:
             # torch refuses these, needed or not, on a parameter made under inference_mode.
             if parameter.requires_grad is not requires_grad:
@@ -201,13 +326,16 @@ def _keep_parameters(modules: list[nn.Module]) -> Callable[[], set[int]]:
             if not _same_memory(parameter, data):
                 parameter.data = data
             parameter.grad = grad
-        new_versions = _versions(watched)
-        if new_versions == versions:
-            return set()
-        owners = parameters + [parameter for parameter, _ in grads]
-        return {id(owner) for owner, was, is_ in zip(owners, versions, new_versions, strict=True) if was != is_}
 
-    return put_back
+    return written, put_back
+
+
+def _moved(owners: list[nn.Parameter], tensors: list[torch.Tensor], versions: list[int | None]) -> set[int]:
+    """The ids of the owners of tensors that are no longer of these versions."""
+    now = _versions(tensors)
+    return (
+        set() if now == versions else {id(o) for o, was, is_ in zip(owners, versions, now, strict=True) if was != is_}
+    )
 
 
 def _same_memory(parameter: nn.Parameter, data: torch.Tensor) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fpcourse.measure.capturing import capture
-from fpcourse.measure.preserve import unchanged
+from fpcourse.measure.preserve import same_inputs, unchanged
 from fpcourse.measure.uncompiled import calls_visible
 from fpcourse.tables import ShownAsTable, Table
 
@@ -136,7 +136,7 @@ def layer_statistics(
     with unchanged(model), torch.no_grad(), calls_visible(list(model.modules())):
         names = _leaf_names(model) if layer_names is None else layer_names
         for batch in _checked(batches):
-            with capture(model, names) as captured:
+            with same_inputs(batch), capture(model, names) as captured:
                 model(batch)
             outputs = dict(captured)
             if samples == 0:

@@ -9,7 +9,7 @@ called after every exception, and a module may call itself.
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import get_ident
 from traceback import walk_tb
 from types import FrameType
@@ -26,12 +26,12 @@ from fpcourse.measure.calls import Call, Trace, labels_of
 from fpcourse.measure.expectations import expectation
 from fpcourse.measure.hooks import TransientHook
 from fpcourse.measure.nested import shapes_of, shapes_text, sizes_of
-from fpcourse.measure.preserve import check_is_module, keep
+from fpcourse.measure.preserve import check_is_module, keep, same_inputs
 from fpcourse.measure.uncompiled import calls_visible
 
 
 def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
-    """Run ``model(*args, **kwargs)`` once and return its calls; the model is afterwards what it was.
+    """Run ``model(*args, **kwargs)`` once and return its calls; model and inputs are afterwards what they were.
 
     It runs in the mode the model is in (see ``in_mode``) and under the reader's grad mode; the output is
     dropped and no tensor is kept. What "what it was" covers is listed at ``unchanged``. A compiled model runs
@@ -53,7 +53,7 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     recorder = _Recorder(model)
     try:
         try:
-            with calls_visible(recorder.modules), _hooks(recorder):
+            with same_inputs(args, kwargs), calls_visible(recorder.modules), _hooks(recorder):
                 model(*args, **kwargs)
         except BaseException as error:
             recorder.explain(error)
@@ -164,7 +164,8 @@ class _Recorder:
         current_names = {id(submodule): name for name, submodule in self.model.named_modules()}
         top = current_names.get(id(module), f"<{type(module).__name__}>")
         modules = dict(module.named_modules())
-        self.preserve(module, list(modules.values()))  # which keeps them alive, and so their ids
+        with suppress(RuntimeError):  # under vmap, a function of its weights: torch then gives no access to their data
+            self.preserve(module, list(modules.values()))  # which keeps them alive, and so their ids
         for name, submodule in modules.items():
             self.names.setdefault(id(submodule), f"{top}.{name}" if name else top)
 

@@ -87,14 +87,15 @@ class Explorable:
                 f"the parameters of {draw.__name__}{inspect.signature(draw)} "
                 f"do not match the controls ({', '.join(controls)}): {error}"
             ) from None
+        checked_values = {name: _checked_values(name, values) for name, values in controls.items()}
         checked_controls = tuple(
             Control(
                 name,
                 labels.get(name, name.replace("_", " ")),
-                tuple(_check_values(name, values)),
+                values,
                 _position(name, values, start.get(name, values[0]), "start"),
             )
-            for name, values in controls.items()
+            for name, values in checked_values.items()
         )
         _check_count(checked_controls)
         explorable = cls(draw, checked_controls, play, tries)
@@ -154,9 +155,14 @@ class Explorable:
         return view
 
 
-def _check_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
+def _checked_values(name: str, values: Any) -> tuple[Any, ...]:
+    if hasattr(values, "tolist"):  # an array, a tensor
+        values = values.tolist()
+    if not isinstance(values, (list, tuple, range)):
+        raise TypeError(f"control {name!r} takes a list, a range or an array of values; got {type(values).__name__}")
     if not values:
         raise ValueError(f"control {name!r} has no values")
+    values = tuple(map(_as_python, values))
     for value in values:
         if not isinstance(value, (bool, int, float, str)):
             raise TypeError(f"control {name!r}: values are numbers, words or booleans; got {type(value).__name__}")
@@ -165,6 +171,11 @@ def _check_values(name: str, values: Sequence[Any]) -> Sequence[Any]:
         if texts.count(text) > 1:
             raise ValueError(f"control {name!r} holds {text} twice")
     return values
+
+
+def _as_python(value: Any) -> Any:
+    """A number of NumPy's or torch's as Python's."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
 def _check_count(controls: Sequence[Control]) -> None:
@@ -178,6 +189,7 @@ def _check_count(controls: Sequence[Control]) -> None:
 
 
 def _position(name: str, values: Sequence[Any], value: Any, what: str) -> int:
+    value = _as_python(value)
     for at, known in enumerate(values):
         if known == value and isinstance(known, bool) == isinstance(value, bool):  # True == 1
             return at

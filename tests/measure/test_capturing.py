@@ -177,7 +177,7 @@ def test_what_cannot_be_copied_is_said_and_stops_no_forward():
     model = Run(lambda self, x: sum(self.inner(x)), inner=Run(forward))
     with capture(model, ["inner"]) as seen:
         assert model(torch.ones(3, 2)).tolist() == [3.0, 3.0]
-    said = "inner gives a generator, which cannot be copied .*; capture modules inside it"
+    said = "inner gives a generator, which cannot be copied: .*; name other modules"
     for ask in (lambda: seen["inner"], lambda: get_intermediate_activations(model, torch.ones(3, 2), ["inner"])):
         with pytest.raises(TypeError, match=said):
             ask()
@@ -413,3 +413,21 @@ def test_a_module_may_be_captured_on_the_meta_device():
         net, x = ClinicalMLP(hidden=(10**6, 32)), torch.empty(4, 20)
     got = get_intermediate_activations(net, x, ["layer1"])
     assert got["layer1"].shape == (4, 10**6) and got["layer1"].is_meta
+
+
+# Functions of modules: torch.func
+
+
+def test_what_grad_wraps_is_captured_as_plain_numbers():
+    model = Run(lambda self, x: torch.func.grad(lambda x: self.inner(x).sum())(x), inner=nn.Linear(3, 2))
+    x = torch.randn(5, 3)
+    got = get_intermediate_activations(model, x, ["inner"])["inner"]
+    assert torch.allclose(got, x @ model.inner.weight.T + model.inner.bias) and got.mean().item() is not None
+
+
+def test_inside_vmap_nothing_is_captured_and_that_is_said():
+    model, x = Run(lambda self, x: torch.vmap(self.inner)(x), inner=nn.Linear(3, 2)), torch.randn(5, 3)
+    with capture(model, ["inner"]) as seen:
+        assert model(x).shape == (5, 2)
+    with pytest.raises(TypeError, match="inside vmap it stands for one sample of many; name other modules"):
+        seen["inner"]

@@ -173,6 +173,58 @@ def test_only_floating_buffers_count_and_infinite_ones_that_stay_have_not_moved(
     assert [row.statistics_moved for row in mode_report(Buffers(), torch.ones(1, 2))] == [2.0] * 6
 
 
+def quantised(value):
+    return torch.quantize_per_tensor(torch.full((2,), value), 0.5, 0, torch.qint8)
+
+
+# A buffer, and what one pass makes of it.
+KINDS = {
+    "sparse": lambda: (torch.eye(2).to_sparse(), lambda b: b * 2),
+    "csr": lambda: (torch.eye(2).to_sparse_csr(), lambda b: b * 2),
+    "float8": lambda: (torch.ones(2).to(torch.float8_e4m3fn), lambda b: (b.float() * 2).to(b.dtype)),
+    "bfloat16": lambda: (torch.ones(2, dtype=torch.bfloat16), lambda b: b * 2),
+    "complex": lambda: (torch.ones(2, dtype=torch.complex64).conj(), lambda b: b + 1j),
+    "quantised": lambda: (quantised(1.0), lambda b: quantised(2.0)),
+    "jagged": lambda: (
+        torch.nested.nested_tensor([torch.ones(2, 1), torch.ones(1, 1)], layout=torch.jagged),
+        lambda b: b * 2,
+    ),
+    "not a number": lambda: (torch.tensor([torch.nan, 1.0]), lambda b: b + 1),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, on the state of some of these layouts
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_buffer_of_any_kind_is_compared_by_its_numbers(kind):
+    buffer, after = KINDS[kind]()
+
+    class Moving(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("total", buffer)
+
+        def forward(self, x):
+            if self.training:
+                self.total = after(self.total)
+            return x
+
+    model = Moving()
+    report = mode_report(model, torch.ones(1, 2), repeats=2)
+    assert [row.statistics_moved for row in report] == [1.0] * 3 + [0.0] * 3
+    assert model.total is buffer
+
+
+@pytest.mark.parametrize("dropout_last", [True, False])
+def test_each_pass_is_on_the_readers_own_input(dropout_last):
+    torch.manual_seed(0)
+    last = [nn.Dropout(0.5, inplace=True)] if dropout_last else [nn.Linear(4, 2)]
+    plain, in_place = (nn.Sequential(nn.Dropout(0.5, inplace=flag), *last) for flag in (False, True))
+    X = torch.ones(3, 4)
+    expected, report = mode_report(plain, X), mode_report(in_place, X)
+    assert [row.output_spread for row in report] == [row.output_spread for row in expected]
+    assert report[0].output_spread > 0 and X.tolist() == [[1.0] * 4] * 3
+
+
 # --- no trace left
 
 

@@ -2,6 +2,8 @@
 
 import random
 import warnings
+from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fpcourse.measure.preserve import unchanged
+from fpcourse.measure.capturing import get_intermediate_activations
+from fpcourse.measure.modes import mode_report
+from fpcourse.measure.preserve import same_inputs, unchanged
+from fpcourse.measure.statistics import layer_statistics
+from fpcourse.measure.tracing import trace
 from fpcourse.models import ClinicalMLP
 
 
@@ -366,3 +372,228 @@ def test_the_warning_names_the_readers_line():
     with pytest.warns(RuntimeWarning) as caught, unchanged(model), torch.no_grad():
         model.weight.add_(1)
     assert caught[0].filename == __file__
+
+
+# Containers of Python
+
+
+class Diary(nn.Module):
+    """Keeps state in lists, dictionaries, a set and a deque, nested ones too, as metrics and recurrent cells do."""
+
+    def __init__(self):
+        super().__init__()
+        self.pages, self.empty, self.by_name = [torch.ones(2)], [], {"scores": [1.0], "last": {"at": 0}}
+        self.types, self.recent = {"Linear"}, deque([1, 2], maxlen=2)
+        self.pair = ([torch.zeros(1)], "text")
+
+    def forward(self, x):
+        self.pages[0].mul_(3)
+        self.pages[:] = [x]
+        self.empty.append(x)
+        self.by_name["scores"].append(2.0)
+        self.by_name["last"]["at"] = 5
+        self.by_name["new"] = [x]
+        self.types.add("ReLU")
+        self.recent.append(3)
+        self.pair[0][0] += 1
+        self.pages = None
+        return x
+
+
+def test_lists_dictionaries_sets_and_deques_get_their_contents_back():
+    model = Diary()
+    pages, page, scores, inner = model.pages, model.pages[0], model.by_name["scores"], model.pair[0][0]
+    with unchanged(model):
+        model(torch.randn(2))
+        assert scores == [1.0, 2.0] and model.empty and list(model.recent) == [2, 3]
+    assert model.pages is pages and pages[0] is page and page.tolist() == [1.0, 1.0]
+    assert model.by_name == {"scores": [1.0], "last": {"at": 0}} and model.by_name["scores"] is scores
+    assert model.empty == [] and model.types == {"Linear"}
+    assert list(model.recent) == [1, 2] and model.recent.maxlen == 2
+    assert model.pair[0][0] is inner and inner.tolist() == [0.0]
+
+
+def test_a_list_of_parameters_holds_the_parameters_themselves_inside():
+    model = nn.Linear(2, 2)
+    model.used = [model.weight]
+    with unchanged(model):
+        assert model.used[0] is model.weight
+
+
+def test_a_list_that_holds_itself():
+    model = Diary()
+    model.empty.append(model.empty)
+    with unchanged(model):
+        model.empty.append(1)
+    assert len(model.empty) == 1 and model.empty[0] is model.empty
+
+
+# Weights that the forward changes once
+
+
+class Rescaled(nn.Module):
+    """Divides its weights on its first pass in eval mode, as some language models do."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.rescaled, self.passes = nn.Linear(2, 2), False, 0
+
+    def forward(self, x):
+        self.passes += 1
+        if not self.training and not self.rescaled:
+            with torch.no_grad():
+                self.inner.weight.div_(2)
+            self.rescaled, self.factor = True, 2
+        return self.inner(x)
+
+
+def test_a_flag_stays_with_the_weights_that_it_is_about():
+    model, plain = Rescaled().eval(), Rescaled().eval()
+    plain.load_state_dict(model.state_dict())
+    said = r"inner\.weight .* are not put back, nor are the attributes rescaled, passes, factor$"
+    with pytest.warns(RuntimeWarning, match=said), unchanged(model):
+        model(torch.ones(1, 2))
+    assert (model.rescaled, model.factor, model.passes, model.training) == (True, 2, 1, False)
+    plain(torch.ones(1, 2))
+    assert torch.equal(model(torch.ones(1, 2)), plain(torch.ones(1, 2)))
+
+
+def test_without_such_a_write_flags_are_put_back():
+    model = Rescaled().train()
+    with unchanged(model):
+        model(torch.ones(1, 2))
+    assert model.passes == 0 and not hasattr(model, "factor")
+
+
+# Lazy and sharded parameters
+
+
+class LazyByHand(nn.Module):
+    """Lazy without ``LazyModuleMixin``, as graph libraries have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.parameter.UninitializedParameter()
+
+    def forward(self, x):
+        if nn.parameter.is_lazy(self.weight):
+            self.weight.materialize((3, x.shape[1]))
+            nn.init.ones_(self.weight)
+        return x @ self.weight.T
+
+
+def test_what_is_lazy_is_lazy_again():
+    model = nn.Sequential(LazyByHand(), nn.LazyLinear(2))
+    lazy = model[0].weight
+    with unchanged(model):
+        assert model(torch.ones(1, 5)).shape == (1, 2)
+    assert model[0].weight is lazy and nn.parameter.is_lazy(lazy) and nn.parameter.is_lazy(model[1].weight)
+    assert model(torch.ones(1, 7)).shape == (1, 2)
+
+
+def test_a_sharded_model_is_refused_before_anything_is_touched(tmp_path):
+    if not torch.distributed.is_available():
+        return
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+        fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+        model(torch.ones(2, 4)).sum().backward()
+        with pytest.raises(ValueError, match="the model is sharded"), unchanged(model):
+            pytest.fail("the block ran")
+        model(torch.ones(2, 4)).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+# Inputs
+
+
+@dataclass
+class Batch:
+    x: torch.Tensor
+    more: tuple
+
+
+def test_inputs_are_what_they_were_wherever_they_lie():
+    x, deep, inference = torch.zeros(3), torch.zeros(2), torch.inference_mode()(torch.zeros)(2)
+    leaf, rows = torch.zeros(2), [torch.ones(1)]
+    batch = Batch(x, ({"deep": [deep]}, rows))
+    graph = (x * torch.ones(3, requires_grad=True)).sum()
+    with same_inputs(batch, inference, leaf):
+        x.add_(1)
+        deep.resize_(4).fill_(7)
+        rows.append("new")
+        leaf.requires_grad_()
+        with torch.inference_mode():
+            inference.add_(1)
+    assert x.tolist() == [0.0] * 3 and deep.tolist() == [0.0] * 2 and inference.tolist() == [0.0] * 2
+    assert len(rows) == 1 and not leaf.requires_grad and graph.requires_grad
+
+
+class Layer:
+    def __init__(self):
+        self.keys = torch.zeros(1, 2)
+
+
+class Cache:
+    """As a cache of keys: objects in a list, one of which is written into, and one gets another tensor."""
+
+    def __init__(self):
+        self.layers, self.seen = [Layer(), Layer()], 0
+
+    def update(self):
+        self.layers[0].keys = torch.cat([self.layers[0].keys, torch.ones(1, 2)])
+        self.layers[1].keys += 1
+        self.layers.append(Layer())
+        self.seen += 1
+
+
+def test_objects_among_the_inputs_are_what_they_were():
+    cache = Cache()
+    keys = [layer.keys for layer in cache.layers]
+    with same_inputs({"cache": cache}):
+        cache.update()
+        assert cache.layers[0].keys.shape == (2, 2)
+    assert cache.seen == 0 and [layer.keys for layer in cache.layers] == keys and len(keys) == 2
+    assert keys[1].tolist() == [[0.0, 0.0]]
+
+
+def test_inputs_come_back_after_an_error_and_untouched_ones_keep_their_graph():
+    x, weight = torch.zeros(3), torch.ones(3, requires_grad=True)
+    loss = (x * weight).sum()
+    other = torch.zeros(2)
+    with pytest.raises(ZeroDivisionError), same_inputs(x, other):
+        other.add_(1)
+        raise ZeroDivisionError
+    loss.backward()
+    assert other.tolist() == [0.0, 0.0] and weight.grad.tolist() == [0.0] * 3
+
+
+class Shift(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+
+    def forward(self, x):
+        x += 1
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda model, x: trace(model, x),
+        lambda model, x: get_intermediate_activations(model, x, ["inner"]),
+        lambda model, x: layer_statistics(model, [x, x]),
+        lambda model, x: mode_report(model, x),
+    ],
+    ids=["trace", "activations", "statistics", "modes"],
+)
+def test_a_forward_that_writes_into_its_input_leaves_the_readers(look):
+    model, x = Shift(), torch.zeros(3, 2)
+    look(model, x)
+    assert x.tolist() == [[0.0, 0.0]] * 3

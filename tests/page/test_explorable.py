@@ -5,6 +5,7 @@ import math
 import re
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -89,6 +90,19 @@ def test_inconsistent_arguments_are_refused(arguments, message):
 def test_arguments_of_another_type_are_refused(controls, message):
     with pytest.raises(TypeError, match=re.escape(message) + "$"):
         checked(controls=controls)
+
+
+@pytest.mark.parametrize("values", [np.arange(3), list(np.arange(3)), torch.arange(3), range(3), (0, 1, 2)])
+def test_arrays_and_ranges_are_values(values):
+    explorable = checked(controls={"n": values, "kind": ["a"]}, start={"n": np.int64(1)}, play=None, tries=())
+    assert explorable.controls[0].values == (0, 1, 2) and type(explorable.controls[0].values[0]) is int
+    assert explorable.start == (1, 0)
+
+
+@pytest.mark.parametrize("values", [iter([1, 2]), {"low": 1}, {1, 2}, 5, "train", torch.tensor(3), None])
+def test_other_values_get_one_error_that_names_the_control(values):
+    with pytest.raises(TypeError, match=r"^control 'n' takes a list, a range or an array of values; got \w+$"):
+        checked(controls={"n": values, "kind": ["a"]})
 
 
 def test_128_combinations_are_not_too_many():
