@@ -7,21 +7,23 @@ import sys
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import cache
 from itertools import chain
 from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedTensorMixin, is_lazy
 
 _DICTIONARIES = frozenset({dict, OrderedDict, defaultdict})
 _CONTAINERS = _DICTIONARIES | {list, set, deque}
+_HOLDERS = _CONTAINERS | {tuple}
 _ITERATED = (tuple, list, set, deque)
 _NOT_LOOKED_INTO = (str, int, float, type, FunctionType, ModuleType, nn.Module)
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+_COUNT_OF_EVERY_MODULE = len(vars(nn.Module()))
 _SHARDED = {"FSDPModule", "FullyShardedDataParallel"}
 
 
@@ -72,7 +74,7 @@ def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
 
     Its ``stacklevel`` is that of its warning.
     """
-    if any(cls.__name__ in _SHARDED for kind in set(map(type, modules)) for cls in kind.__mro__):
+    if any(map(_is_sharded, set(map(type, modules)))):
         raise ValueError(
             "the model is sharded (FSDP) and keeps its own record of its parameters, so it could not be put back; "
             "look into a copy of it that is not sharded"
@@ -83,12 +85,15 @@ def keep(model: nn.Module, modules: list[nn.Module]) -> Callable[..., None]:
     put_modules_back = _keep_modules(modules)
 
     def put_back(stacklevel: int) -> None:
-        with ExitStack() as restorations:  # in reverse order, each also where another raises
-            restorations.callback(put_random_state_back)  # last, as it covers the other restorations too
-            restorations.callback(torch.set_grad_enabled, grad_enabled)
-            restorations.callback(put_parameters_back)
+        try:
             data, gradients = written()
             left = put_modules_back(leave_plain=bool(data))
+        finally:
+            try:
+                put_parameters_back()
+            finally:
+                torch.set_grad_enabled(grad_enabled)
+                put_random_state_back()  # last, as it covers the other restorations too
         if data or gradients:
             names = [name for name, parameter in model.named_parameters() if id(parameter) in data | gradients]
             warnings.warn(
@@ -107,19 +112,29 @@ def same_inputs(*values: Any) -> Iterator[None]:
 
     So are the attributes of objects in them, such as a cache or a graph's data; not what lies in ``__slots__``.
     """
-    tensors, containers = _reachable(values, objects=True)
-    copies = [(tensor, tensor.detach().clone(), tensor.requires_grad) for tensor in tensors]
-    versions = _versions(tensors)
-    put_containers_back = _keep_containers(containers)
+    put_back = keep_inputs(values)
     try:
         yield
     finally:
+        put_back()
+
+
+def keep_inputs(values: Iterable) -> Callable[[], None]:
+    """Take down what ``same_inputs`` promises; the function returned puts it back."""
+    tensors, containers = _reachable(values, objects=True)
+    saved = [(tensor, tensor.detach().clone(), tensor.requires_grad) for tensor in tensors]
+    versions = _versions(tensors)
+    put_containers_back = _keep_containers(containers)
+
+    def put_back() -> None:
         put_containers_back()
-        for (tensor, copied, requires_grad), before, after in zip(copies, versions, _versions(tensors), strict=True):
+        for (tensor, values, requires_grad), before, after in zip(saved, versions, _versions(tensors), strict=True):
             if after is None or after != before:
-                _overwrite(tensor, copied)
-            if tensor.is_leaf and tensor.requires_grad is not requires_grad:
+                _overwrite(tensor, values)
+            if tensor.requires_grad is not requires_grad and tensor.is_leaf:
                 tensor.requires_grad_(requires_grad)
+
+    return put_back
 
 
 def _overwrite(tensor: torch.Tensor, values: torch.Tensor) -> None:
@@ -138,6 +153,11 @@ def _reachable(values: Iterable, objects: bool) -> tuple[list[torch.Tensor], lis
     tensors, containers, seen, to_visit = [], [], set(), list(values)
     while to_visit:
         value = to_visit.pop()
+        if value.__class__ is tuple and value:  # the arguments of most calls, so worth the lines
+            if id(value) not in seen:
+                seen.add(id(value))
+                to_visit += value
+            continue
         if id(value) in seen or isinstance(value, _NOT_LOOKED_INTO):
             continue
         if isinstance(value, torch.Tensor):
@@ -171,6 +191,11 @@ def _keep_containers(containers: list) -> Callable[[], None]:
     return put_back
 
 
+@cache
+def _is_sharded(kind: type[nn.Module]) -> bool:
+    return any(cls.__name__ in _SHARDED for cls in kind.__mro__)
+
+
 def check_is_module(model: nn.Module) -> None:
     """Raise a TypeError for what is not a ``torch.nn.Module``."""
     if not isinstance(model, nn.Module):
@@ -180,21 +205,21 @@ def check_is_module(model: nn.Module) -> None:
 def _keep_modules(modules: list[nn.Module]) -> Callable[..., list[str]]:
     """Classes, attributes and containers; the function returned gives the plain attributes that it left as they are."""
     saved = [(module, module.__class__, module.__dict__, module.__dict__.copy()) for module in modules]
-    values = list(chain.from_iterable([contents.items() for *_, contents in saved]))
-    dictionaries = [value for name, value in values if value.__class__ in _DICTIONARIES and name in _OF_EVERY_MODULE]
+    by_module = [list(contents.values()) for *_, contents in saved]
+    values = list(chain.from_iterable(by_module))
+    dictionaries = [value for value in values if value.__class__ in _DICTIONARIES]
     # A module has many dictionaries that are empty: these need no copy.
     filled = [(dictionary, dictionary.copy()) for dictionary in dictionaries if dictionary]
     empty = [dictionary for dictionary in dictionaries if not dictionary]
-    _, containers = _reachable([value for name, value in values if name not in _OF_EVERY_MODULE], objects=False)
-    put_containers_back = _keep_containers(containers)
     for _, _, attributes, contents in saved:
         if "_non_persistent_buffers_set" in contents:
             # A buffer registered during the forward may leave its name here.
             attributes["_non_persistent_buffers_set"] = set(contents["_non_persistent_buffers_set"])
-    tensors = _buffers(modules) + _parameters_written_by_torch(modules)
-    if any(issubclass(kind, torch.Tensor) for kind in {value.__class__ for _, value in values}):
-        tensors += _tensor_attributes(modules)  # few models have such attributes
-    tensors += _tensors_held(containers)
+    containers = _own_containers(by_module)
+    put_containers_back = _keep_containers(containers)
+    tensors = _buffers(modules) + _parameters_written_by_torch(modules) + _tensors_held(containers)
+    if any(issubclass(kind, torch.Tensor) for kind in set(map(type, values))):  # few models have such attributes
+        tensors += _tensor_attributes(modules)
     # One copy for a tensor that several modules share; all are made before the first is put in.
     copies = {id(tensor): tensor for *_, tensor in tensors}
     copies = {number: _copy(tensor) for number, tensor in copies.items()}
@@ -209,9 +234,10 @@ def _keep_modules(modules: list[nn.Module]) -> Callable[..., list[str]]:
         for module, cls, attributes, contents in saved:
             if module.__class__ is not cls:
                 module.__class__ = cls  # a lazy module that was initialised
-            plain = _plain_changes(attributes, contents) if leave_plain else {}
-            left += plain
-            _put_back(attributes, contents | plain)
+            if leave_plain and (plain := _plain_changes(attributes, contents)):
+                left += plain
+                contents = contents | plain
+            _put_back(attributes, contents)
         for dictionary, contents in filled:
             _put_back(dictionary, contents)
         for dictionary in filter(None, empty):
@@ -220,6 +246,20 @@ def _keep_modules(modules: list[nn.Module]) -> Callable[..., list[str]]:
         return left
 
     return put_back
+
+
+def _own_containers(by_module: list[list]) -> list:
+    """The containers among the attributes of modules, nested ones too, without those that every module has.
+
+    torch's constructor sets these first, beginning with the flag ``training``; a model may have set some before it.
+    """
+    own = [
+        value
+        for values in by_module
+        for value in (values[_COUNT_OF_EVERY_MODULE:] if values and isinstance(values[0], bool) else values)
+        if value.__class__ in _HOLDERS
+    ]
+    return _reachable(own, objects=False)[1] if own else []
 
 
 def _plain_changes(attributes: dict, before: dict) -> dict[str, Any]:
@@ -263,12 +303,10 @@ def _tensors_held(containers: list) -> list[_Held]:
 
 def _parameters_written_by_torch(modules: list[nn.Module]) -> list[_Held]:
     """Parameters into which torch's own forward writes: of modules with a lazy one, or embeddings with ``max_norm``."""
-    writing = [
-        module
-        for module in modules
-        if module._parameters
-        and (any(map(is_lazy, module._parameters.values())) or module.__dict__.get("max_norm") is not None)
-    ]
+    writing = [module for module in modules if module.__dict__.get("max_norm") is not None]
+    kinds = {kind for module in modules if module._parameters for kind in map(type, module._parameters.values())}
+    if any(issubclass(kind, UninitializedTensorMixin) for kind in kinds):
+        writing += [module for module in modules if any(map(is_lazy, module._parameters.values()))]
     written = {
         id(parameter) for module in writing for parameter in module._parameters.values() if parameter is not None
     }

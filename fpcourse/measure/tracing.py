@@ -26,7 +26,7 @@ from fpcourse.measure.calls import Call, Trace, labels_of
 from fpcourse.measure.expectations import expectation
 from fpcourse.measure.hooks import TransientHook
 from fpcourse.measure.nested import shapes_of, shapes_text, sizes_of
-from fpcourse.measure.preserve import check_is_module, keep, same_inputs
+from fpcourse.measure.preserve import check_is_module, keep, keep_inputs
 from fpcourse.measure.uncompiled import calls_visible
 
 
@@ -51,9 +51,10 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     """
     check_is_module(model)
     recorder = _Recorder(model)
+    recorder.restorations.callback(keep_inputs((args, kwargs)))
     try:
         try:
-            with same_inputs(args, kwargs), calls_visible(recorder.modules), _hooks(recorder):
+            with calls_visible(recorder.modules), _hooks(recorder):
                 model(*args, **kwargs)
         except BaseException as error:
             recorder.explain(error)
