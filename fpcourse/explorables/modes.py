@@ -1,6 +1,7 @@
 """switchboard_of: four switches, and what a pass does in each of their positions."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from fpcourse.models import ClinicalMLP
 from fpcourse.page.listing import Listing
 from fpcourse.page.view import View, failed
 
-FORWARD = inspect.cleandoc(inspect.getsource(ClinicalMLP.forward))
+FORWARD = textwrap.dedent(inspect.getsource(ClinicalMLP.forward)).strip()
 
 
 def switchboard_of(measured: Callable[..., dict[str, Any]], X: torch.Tensor) -> Callable[..., View]:

@@ -1,6 +1,7 @@
 """batch_flow: a batch on its way through ClinicalMLP, step by step."""
 
 import inspect
+import textwrap
 
 import torch
 
@@ -41,7 +42,7 @@ def batch_flow(step: int, batch_size: int, mode: str) -> View:
         (
             plots.shape_ribbon(calls, active=step),
             plots.unit_values(values, limit=3),
-            Listing(inspect.cleandoc(inspect.getsource(ClinicalMLP.forward)), active=(step,)),
+            Listing(textwrap.dedent(inspect.getsource(ClinicalMLP.forward)).strip(), active=(step,)),
         ),
         caption=f"Step {step}, {label}: a tensor of shape {shape}. {DOES[label]} "
         f"Zeros: {(values == 0).float().mean():.0%} of the values. Patient 0 begins with {_number(row[0])}. "

@@ -26,16 +26,17 @@ OUTLINE = """def trace(model, X):    # in outline
 class Watched(ClinicalMLP):
     """Takes a note when its forward begins, and when it has ended; ``take_note`` takes the others."""
 
-    def __init__(self):
+    def __init__(self, notes: list):
         super().__init__()
         self.buffers_before = [buffer.clone() for buffer in self.buffers()]
         self.random_state = torch.get_rng_state()
-        self.notes = []  # at each moment: hooks on the modules, buffers that differ, whether numbers were drawn
+        self.add_note = notes.append  # not the list: a trace would put its contents back
 
     def take_note(self) -> None:
+        """Hooks on the modules, buffers that differ, and whether numbers were drawn."""
         hooks = sum(len(module._forward_hooks) for module in self.modules())
         moved = sum(not torch.equal(*pair) for pair in zip(self.buffers_before, self.buffers(), strict=True))
-        self.notes.append((hooks, moved, not torch.equal(self.random_state, torch.get_rng_state())))
+        self.add_note((hooks, moved, not torch.equal(self.random_state, torch.get_rng_state())))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.take_note()
@@ -51,7 +52,8 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
 
     def trace_theatre(fails: str, mode: str, tracer: str, moment: int) -> View:
         torch.manual_seed(0)
-        model = Watched()
+        notes = []
+        model = Watched(notes)
         if fails != "none":  # this layer now expects one input fewer
             layer = getattr(model, fails)
             setattr(model, fails, nn.Linear(layer.in_features - 1, layer.out_features))
@@ -64,7 +66,7 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
             handed, error = getattr(raised, "partial_trace", ()), raised
         model.take_note()
 
-        hooks, moved, drew = model.notes[moment]
+        hooks, moved, drew = notes[moment]
         stop = len(labels) if error is None else labels.index(fails)
         ran = stop if moment > 1 else 0
         raised_by_now = error is not None and moment > 1

@@ -36,7 +36,8 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     It runs in the mode the model is in (see ``in_mode``) and under the reader's grad mode; the output is
     dropped and no tensor is kept. What "what it was" covers is listed at ``unchanged``. A compiled model runs
     uncompiled, and ``nn.TransformerEncoder`` without its fused path, as hooks see nothing inside of these.
-    Positional arguments are read before a call, keyword arguments after it.
+    Positional arguments are read before a call and before its pre-hooks, keyword arguments after it. A module
+    registered under two names bears the first at every call; a call whose error the model catches has no row.
 
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.

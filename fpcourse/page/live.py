@@ -152,4 +152,6 @@ def _control(control: Control) -> widgets.SelectionSlider | widgets.ToggleButton
         index=control.start,
         description=control.label,
         style={"description_width": "initial"},
+        # At the widgets' own width of 300 px a long label leaves no room for the track.
+        layout={"width": "36em", "max_width": "100%"} if control.is_slider else {},
     )
