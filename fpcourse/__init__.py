@@ -28,6 +28,7 @@ _HOME = {
     "autograd_graph": "measure.autograd",
     "get_intermediate_activations": "measure.capturing",
     "capture": "measure.capturing",
+    "replace": "measure.replacing",
     "layer_statistics": "measure.statistics",
     "in_mode": "measure.modes",
     "mode_report": "measure.modes",

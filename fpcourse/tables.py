@@ -1,5 +1,6 @@
 """Table: rows of text for a terminal and for a notebook; ShownAsTable: a result that is read as one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -58,6 +59,13 @@ class Table:
             f'<div class="fp-table" tabindex="0" role="group" aria-label="{name}">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>"
         )
+
+
+def check_columns(columns: Iterable[str], known: Iterable[str]) -> None:
+    """Raise a ValueError for a column that is not among the known ones."""
+    for column in columns:
+        if column not in known:
+            raise ValueError(f"unknown column {column!r}; choose from {', '.join(known)}")
 
 
 class ShownAsTable:

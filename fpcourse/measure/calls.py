@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from fpcourse.measure.nested import Shape, shapes_text
-from fpcourse.tables import ShownAsTable, Table
+from fpcourse.tables import ShownAsTable, Table, check_columns
 
 
 class Call(NamedTuple):
@@ -98,7 +98,7 @@ class Trace(ShownAsTable, Sequence):
         Raises:
             ValueError: an unknown column.
         """
-        _check_columns(columns)
+        check_columns(columns, COLUMNS)
         calls = self if leaves else self.calls if depth is None else _folded(self.calls, depth)
         return Table(
             headers=tuple(columns),
@@ -253,12 +253,6 @@ def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
         inside.clear()
         folded.append(call)
     return folded[::-1]
-
-
-def _check_columns(columns: Sequence[str]) -> None:
-    for column in columns:
-        if column not in COLUMNS:
-            raise ValueError(f"unknown column {column!r}; choose from {', '.join(COLUMNS)}")
 
 
 def labels_of(names: Sequence[str]) -> list[str]:

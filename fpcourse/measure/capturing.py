@@ -48,7 +48,7 @@ def capture(
     """
     check_is_module(model)
     modules = dict(model.named_modules(remove_duplicate=False))
-    captured = Captured(_check_names(model, names), {id(module): module for module in modules.values()})
+    captured = Captured(check_names(model, names), {id(module): module for module in modules.values()})
     with ExitStack() as stack:
         for name in captured.names:
             hook = TransientHook(captured.keeper(name, reduce))
@@ -161,7 +161,8 @@ def get_intermediate_activations(
     return dict(captured)
 
 
-def _check_names(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
+def check_names(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each once; a ValueError with near misses for one that the model does not have."""
     if isinstance(names, str):
         raise ValueError(f"names must be a list of names; got the string {names!r}: write [{names!r}]")
     known = [name for name, _ in model.named_modules(remove_duplicate=False)]

@@ -7,11 +7,11 @@ from typing import Any
 class TransientHook:
     """Calls ``function`` as torch calls a hook. A copy or a pickle of the model holds one that does nothing."""
 
-    def __init__(self, function: Callable[..., None]):
+    def __init__(self, function: Callable[..., Any]):
         self.function = function
 
-    def __call__(self, *call: Any) -> None:
-        self.function(*call)
+    def __call__(self, *call: Any) -> Any:
+        return self.function(*call)
 
     def __reduce__(self):
         return TransientHook, (do_nothing,)

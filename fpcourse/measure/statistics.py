@@ -1,6 +1,7 @@
 """layer_statistics: mean, spread, zeros and saturation of each layer's outputs, over any amount of data."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,10 @@ from torch import nn
 from fpcourse.measure.capturing import capture
 from fpcourse.measure.preserve import same_inputs, unchanged
 from fpcourse.measure.uncompiled import calls_visible
-from fpcourse.tables import ShownAsTable, Table
+from fpcourse.tables import ShownAsTable, Table, check_columns
 
+BINS = 16
+BLOCKS = "·▁▂▃▄▅▆▇█"
 SATURATED_WITHIN = 0.01  # of a limit of the range
 LIMITS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
 
@@ -31,6 +34,9 @@ class LayerStatistics:
     A unit is one place on the last axis, or a channel (the second axis) of an output of four axes,
     ``(batch, channels, height, width)``. ``dead_units`` counts those that are 0 for every sample, in the mode
     in which the model ran: after a ReLU, the dead ones.
+
+    ``minimum`` and ``maximum`` are over all numbers; ``nans`` and ``infinities`` count the others. ``histogram`` shows
+    the finite ones, 16 bars from ``-histogram_limit`` to ``histogram_limit``, a power of two.
     """
 
     label: str
@@ -43,6 +49,12 @@ class LayerStatistics:
     saturated_fraction: float | None
     units: int
     dead_units: int
+    minimum: float
+    maximum: float
+    nans: int
+    infinities: int
+    histogram: str
+    histogram_limit: float
 
     @property
     def relative_std_over_batch(self) -> float:
@@ -79,27 +91,46 @@ class ModelStatistics(ShownAsTable, Sequence):
         labels = ", ".join(layer.label for layer in self)
         return f"ModelStatistics({len(self)} layers over {self.samples:,} samples, mode {self.mode}: {labels})"
 
-    def table(self) -> Table:
-        """One row a layer; a dash where a layer's range has no limits to saturate at."""
-        numeric = ("mean", "std", "std over batch", "over rms", "zeros", "saturated", f"dead units ({self.mode})")
+    def table(self, columns: Sequence[str] | None = None) -> Table:
+        """One row a layer; a dash where a layer's range has no limits to saturate at.
+
+        Args:
+            columns: any of ``layer``, ``shape``, ``mean``, ``std``, ``std over batch``, ``over rms``, ``zeros``,
+                ``saturated``, ``min``, ``max``, ``NaN``, ``inf``, ``histogram``, ``dead units``, in the order wanted.
+                By default all but ``min``, ``max`` and ``histogram``, and the two counts only where they are not 0.
+
+        Raises:
+            ValueError: an unknown column.
+        """
+        strange = any(layer.nans or layer.infinities for layer in self)
+        columns = columns or [name for name in COLUMNS if name not in EXTRA and (strange or name not in ("NaN", "inf"))]
+        check_columns(columns, COLUMNS)
+        headers = {"dead units": f"dead units ({self.mode})"}
         return Table(
-            headers=("layer", "shape", *numeric),
-            rows=tuple(
-                (
-                    layer.label,
-                    str(layer.shape),
-                    f"{layer.mean:z.4f}",
-                    f"{layer.std:.3g}",
-                    f"{layer.std_over_batch:.3g}",
-                    f"{layer.relative_std_over_batch:.3g}",
-                    f"{layer.zero_fraction:.1%}",
-                    "-" if layer.saturated_fraction is None else f"{layer.saturated_fraction:.1%}",
-                    f"{layer.dead_units} of {layer.units}",
-                )
-                for layer in self
-            ),
-            numeric=frozenset(numeric),
+            headers=tuple(headers.get(column, column) for column in columns),
+            rows=tuple(tuple(COLUMNS[column](layer) for column in columns) for layer in self),
+            numeric=frozenset(headers.get(column, column) for column in columns if column not in TEXT),
         )
+
+
+COLUMNS: dict[str, Callable[[LayerStatistics], str]] = {
+    "layer": lambda layer: layer.label,
+    "shape": lambda layer: str(layer.shape),
+    "mean": lambda layer: f"{layer.mean:z.4f}",
+    "std": lambda layer: f"{layer.std:.3g}",
+    "std over batch": lambda layer: f"{layer.std_over_batch:.3g}",
+    "over rms": lambda layer: f"{layer.relative_std_over_batch:.3g}",
+    "zeros": lambda layer: f"{layer.zero_fraction:.1%}",
+    "saturated": lambda layer: "-" if layer.saturated_fraction is None else f"{layer.saturated_fraction:.1%}",
+    "min": lambda layer: f"{layer.minimum:.3g}",
+    "max": lambda layer: f"{layer.maximum:.3g}",
+    "NaN": lambda layer: f"{layer.nans:,}",
+    "inf": lambda layer: f"{layer.infinities:,}",
+    "histogram": lambda layer: f"{layer.histogram} ±{layer.histogram_limit:.3g}",
+    "dead units": lambda layer: f"{layer.dead_units} of {layer.units}",
+}
+TEXT = frozenset({"layer", "shape", "histogram"})
+EXTRA = frozenset({"min", "max", "histogram"})  # on request
 
 
 def layer_statistics(
@@ -172,7 +203,9 @@ class _Running:
         self.shape: tuple[int, ...] = ()
         self.count = 0
         self.mean = self.squares = self.zeros = torch.zeros((), dtype=torch.float64)
-        self.saturated = 0
+        self.saturated = self.nans = self.infinities = 0
+        self.minimum, self.maximum = torch.inf, -torch.inf
+        self.histogram = _Histogram()
 
     def add(self, output: torch.Tensor) -> None:
         """Merge the outputs ``(batch, ...)`` for one more batch."""
@@ -184,6 +217,12 @@ class _Running:
         self.mean = self.mean + delta * (count / total)
         self.count = total
         self.zeros = self.zeros + (values == 0).sum(0)
+        self.nans += int(values.isnan().sum())
+        self.infinities += int(values.isinf().sum())
+        if len(numbers := values[~values.isnan()]):
+            self.minimum = min(self.minimum, numbers.min().item())
+            self.maximum = max(self.maximum, numbers.max().item())
+        self.histogram.add(values[values.isfinite()])
         if self.limits:
             low, high = self.limits
             near = (values < low + SATURATED_WITHIN) | (values > high - SATURATED_WITHIN)
@@ -223,7 +262,39 @@ class _Running:
             saturated_fraction=self.saturated / (self.count * self.mean.numel()) if self.limits else None,
             units=len(dead),
             dead_units=int(dead.sum()),
+            minimum=self.minimum,
+            maximum=self.maximum,
+            nans=self.nans,
+            infinities=self.infinities,
+            histogram=str(self.histogram),
+            histogram_limit=self.histogram.limit,
         )
+
+
+class _Histogram:
+    """Counts in equal bins around 0; where a value lies outside, the range doubles and bins are merged by twos."""
+
+    def __init__(self):
+        self.limit = 0.0
+        self.counts = torch.zeros(BINS)
+
+    def add(self, values: torch.Tensor) -> None:
+        if not len(values):
+            return
+        largest = values.abs().max().item()
+        if self.limit == 0.0 and largest > 0:
+            self.limit = 2.0 ** math.floor(math.log2(largest))
+        while self.limit <= largest and largest > 0:
+            self.limit *= 2
+            inner, outside = self.counts.reshape(-1, 2).sum(1), torch.zeros(BINS // 4)
+            self.counts = torch.cat([outside, inner, outside])
+        limit = self.limit or 1.0
+        self.counts += torch.histc(values, BINS, -limit, limit)
+
+    def __str__(self) -> str:
+        """A block for each bin, as high as its share of the fullest; the lowest block for any that holds something."""
+        levels = (self.counts / self.counts.max().clamp(min=1) * (len(BLOCKS) - 1)).ceil().int().tolist()
+        return "".join(BLOCKS[level] for level in levels)
 
 
 def _by_unit(sample: torch.Tensor) -> torch.Tensor:
