@@ -1,6 +1,7 @@
 """parts: what a terminal and a notebook show of a Table and a Listing is the same."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -36,7 +37,7 @@ class Reader(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
-        if self.open[-1] in ("td", "th"):
+        if self.open[-1] in ("td", "th", "summary"):
             self.rows[-1][1][-1] += data
         if "mark" in self.open:
             self.marked[-1] += data
@@ -162,6 +163,37 @@ def test_listing_lights_its_lines():
 def test_listing_with_no_active_line():
     assert Reader(Listing(SOURCE)._repr_html_()).marked == []
     assert ">     " not in str(Listing(SOURCE))
+
+
+TREE = Table(
+    ("layer", "parameters"),
+    (("net", "0"), ("  a", "0"), ("    a.0", "6"), ("    a.1", "0"), ("  b", "0"), ("    b.0", "4"), ("  end", "2")),
+    numeric=frozenset({"parameters"}),
+    depths=(0, 1, 2, 2, 1, 2, 1),
+)
+
+
+def test_a_tree_folds_what_lies_deeper():
+    html = TREE._repr_html_()
+    reader = Reader(html)
+    assert [cells for part, cells in reader.rows if part == "tbody"] == [[name.strip(), n] for name, n in TREE.rows]
+    assert re.findall("<summary>(.*?)</summary>", html) == ["net", "a", "b"]
+    assert ["open" in fold for fold in reader.attributes("details")] == [True, False, False]
+    inside = ["", "fp-in-0", "fp-in-0 fp-in-1", "fp-in-0 fp-in-1", "fp-in-0", "fp-in-0 fp-in-4", "fp-in-0"]
+    assert [row.get("class", "") for row in reader.attributes("tr")[1:]] == inside
+    (style,) = re.findall("<style>(.*?)</style>", html)
+    for fold in (0, 1, 4):
+        assert f".fp-table:has(.fp-fold-{fold}:not([open])) .fp-in-{fold} {{ display: none; }}" in style
+    assert str(TREE) == str(Table(TREE.headers, TREE.rows, TREE.numeric))
+
+
+def test_an_error_stands_under_its_row_and_no_fold_hides_it():
+    table = replace(TREE, errors={5: "RuntimeError; it expects <4>"})
+    assert str(table).splitlines()[8] == "  ^ RuntimeError; it expects <4>"
+    reader = Reader(table._repr_html_())
+    assert reader.rows[7] == ("tbody", ["RuntimeError; it expects <4>"])
+    assert [row["class"] for row in reader.attributes("tr")[6:8]] == ["fp-in-0 fp-in-4 fp-raised"] * 2
+    assert ["open" in fold for fold in reader.attributes("details")] == [True, False, True]
 
 
 def test_reprs_are_plain():

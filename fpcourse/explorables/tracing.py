@@ -79,7 +79,8 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
         ]
         text = f"{hooks} hooks on the modules, {moved} of 6 buffers differ from before, random state {random_state}."
         story = f"{ran} calls have finished" + (f", then {fails} raised: {error}" if raised_by_now else "")
-        rows = f" You hold {len(handed)} rows." if moment == 3 else ""
+        held = f"{len(handed)} rows" + (", the call that raised among them" if handed and error else "")
+        rows = f" You hold {held}." if moment == 3 else ""
         source = inspect.getsource(minimal_trace).strip() if tracer == "minimal" else OUTLINE
         return View(
             (

@@ -20,7 +20,8 @@ class Call(NamedTuple):
     ran inside, parametrizations of its own tensors apart. ``parameters`` counts the module's own (not its
     children's; but a leaf's with those of submodules whose weights it uses without a call, as
     ``nn.MultiheadAttention`` does), and ``trainable_parameters`` those of them that require a gradient.
-    ``output_bytes`` is the size of the output's tensors.
+    ``output_bytes`` is the size of the output's tensors. ``error`` is empty for a call that returned; else the type
+    of what it raised and, for the innermost call, what that one expected.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Call(NamedTuple):
     output_bytes: int
     parameters: int
     trainable_parameters: int
+    error: str = ""
 
 
 COLUMNS: dict[str, Callable[[Call], str]] = {
@@ -42,7 +44,7 @@ COLUMNS: dict[str, Callable[[Call], str]] = {
     "type": lambda call: call.type,
     "mode": lambda call: "train" if call.training else "eval",
     "input": lambda call: shapes_text(call.input_shapes),
-    "output": lambda call: shapes_text(call.output_shapes),
+    "output": lambda call: "raised" if call.error else shapes_text(call.output_shapes),
     "dtype": lambda call: ", ".join(dict.fromkeys(call.output_dtypes)),
     "bytes": lambda call: f"{call.output_bytes:,}",
     "parameters": lambda call: f"{call.parameters:,}",
@@ -55,9 +57,9 @@ NUMERIC = frozenset({"bytes", "parameters", "trainable"})
 class Trace(ShownAsTable, Sequence):
     """The leaf calls of one forward pass, in the order in which they ran.
 
-    ``calls`` also holds the containers, each before what ran inside it. ``parameters`` and
-    ``trainable_parameters`` count those of the whole model, tied ones once. A Trace holds numbers and names,
-    no tensor.
+    ``calls`` also holds the containers, each before what ran inside it. Of a pass that raised, the call that failed
+    comes last, be it a leaf or not. ``parameters`` and ``trainable_parameters`` count those of the whole model, tied
+    ones once. A Trace holds numbers and names, no tensor.
     """
 
     calls: tuple[Call, ...]
@@ -75,10 +77,17 @@ class Trace(ShownAsTable, Sequence):
 
     @property
     def _leaves(self) -> tuple[Call, ...]:
-        return tuple(call for call in self.calls if call.is_leaf)
+        leaves = [call for call in self.calls if call.is_leaf and not call.error]
+        return (*leaves, self.failed) if self.failed else tuple(leaves)
+
+    @property
+    def failed(self) -> Call | None:
+        """The call that raised, in the trace that an error carries: the innermost one."""
+        return next((call for call in reversed(self.calls) if call.error), None)
 
     def __repr__(self) -> str:
-        return f"Trace({len(self)} calls: {', '.join(call.label for call in self)})"
+        labels = (call.label + " (raised)" * bool(call.error) for call in self)
+        return f"Trace({len(self)} calls: {', '.join(labels)})"
 
     def table(
         self,
@@ -100,6 +109,8 @@ class Trace(ShownAsTable, Sequence):
         """
         check_columns(columns, COLUMNS)
         calls = self if leaves else self.calls if depth is None else _folded(self.calls, depth)
+        calls = [call for call in calls if depth is None or call.depth <= depth]
+        failed = [at for at, call in enumerate(calls) if call.error][-1:]
         return Table(
             headers=tuple(columns),
             rows=tuple(
@@ -108,9 +119,10 @@ class Trace(ShownAsTable, Sequence):
                     for column in columns
                 )
                 for call in calls
-                if depth is None or call.depth <= depth
             ),
             numeric=NUMERIC,
+            errors={at: calls[at].error for at in failed},
+            depths=() if leaves else tuple(call.depth for call in calls),
         )
 
     def filter(self, type: str = "*", name: str = "*") -> "Trace":

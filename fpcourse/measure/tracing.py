@@ -43,7 +43,7 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         Exception: whatever the forward raises, with a note that names the module, its input shapes, what it
             expected where that is known, and the last call that worked; ``error.partial_trace`` is the Trace
-            up to there.
+            up to there, the call that failed included.
 
     Example:
         >>> from fpcourse import ClinicalMLP, patients, trace
@@ -83,9 +83,9 @@ def trace_forward_pass(model: nn.Module, X: torch.Tensor) -> None:
 
 
 class _Entry:
-    """A call being recorded: ``frame`` is torch's, while it runs; ``output`` is None until it has returned."""
+    """A call being recorded: ``frame`` is torch's, while it runs; ``output`` is None until it has ended."""
 
-    __slots__ = ("depth", "frame", "input", "is_leaf", "module", "output", "training")
+    __slots__ = ("depth", "error", "frame", "input", "is_leaf", "module", "output", "training")
 
 
 class _Recorder:
@@ -121,6 +121,7 @@ class _Recorder:
         entry.training = module.training
         entry.input = shapes_of(args)
         entry.output = None
+        entry.error = ""
         opened = self.open_calls
         while opened and not _runs(opened[-1].frame, inside=frame):
             opened.pop().frame = None  # ended by an exception, which the model has caught
@@ -181,19 +182,26 @@ class _Recorder:
 
     def explain(self, error: BaseException) -> None:
         """Add to ``error`` where it came from: the innermost call that it passed through."""
-        while self.open_calls:
-            self.open_calls.pop().frame = None  # the frames hold tensors
+        frames = _calls_passed(error)
+        expected = ""
+        if frames and id(frames[-1].f_locals["self"]) in self.names:
+            module, args, kwargs = (frames[-1].f_locals[name] for name in ("self", "args", "kwargs"))
+            shapes = shapes_text(shapes_of((args, kwargs))) or "no tensor"
+            expected = expectation(module, args, kwargs)
+            last = self.last_completed
+            worked = f"the last call that worked: {self._name(last.module)}" if last else "no call had finished yet"
+            error.add_note(
+                f"in {self.names[id(module)] or 'the model itself'} ({_one_line(module)}), "
+                f"called with {shapes}{expected}; {worked}"
+            )
+        for entry in self.open_calls:
+            if entry.frame in frames:  # else an exception ended it that the model has caught
+                entry.input += shapes_of(entry.frame.f_locals["kwargs"])
+                entry.output = (), (), 0
+                entry.error = type(error).__name__ + (expected if entry.frame is frames[-1] else "")
+            entry.frame = None  # it holds tensors
+        self.open_calls.clear()
         error.partial_trace = self.trace()
-        if (failed := _innermost_call(error)) is None or id(failed["self"]) not in self.names:
-            return
-        module, args, kwargs = failed["self"], failed["args"], failed["kwargs"]
-        shapes = shapes_text(shapes_of((args, kwargs))) or "no tensor"
-        last = self.last_completed
-        worked = f"the last call that worked: {self._name(last.module)}" if last else "no call had finished yet"
-        error.add_note(
-            f"in {self.names[id(module)] or 'the model itself'} ({_one_line(module)}), "
-            f"called with {shapes}{expectation(module, args, kwargs)}; {worked}"
-        )
 
     def _name(self, module: nn.Module) -> str:
         return self.names[id(module)] or type(module).__name__
@@ -206,13 +214,10 @@ def _runs(frame: FrameType, inside: FrameType) -> bool:
     return inside is frame
 
 
-def _innermost_call(error: BaseException) -> dict[str, Any] | None:
-    """The variables of torch's frame of the innermost module call in the traceback: ``self``, ``args``, ``kwargs``."""
-    variables = None
-    for frame, _ in walk_tb(error.__traceback__):
-        if frame.f_code.co_qualname == "Module._call_impl.<locals>.inner":
-            variables = frame.f_locals
-    return variables
+def _calls_passed(error: BaseException) -> list[FrameType]:
+    """torch's frames of the module calls in the traceback, outermost first."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return [frame for frame in frames if frame.f_code.co_qualname == "Module._call_impl.<locals>.inner"]
 
 
 def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
@@ -228,6 +233,7 @@ def _call(entry: _Entry, name: str, label: str, ran: set[int]) -> Call:
         entry.input,
         *entry.output,
         *(_count(_parameters_of(entry, ran)) if module._parameters or module._modules else (0, 0)),
+        entry.error,
     )
 
 

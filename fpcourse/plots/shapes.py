@@ -1,6 +1,7 @@
 """Figures of a trace: the tensors' shapes, and what they cost."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from fpcourse.measure.calls import Trace
 from fpcourse.measure.nested import Shape
-from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, OUTPUT
+from fpcourse.page.palette import BATCH, ERROR, FEATURES, HIDDEN, OUTPUT
 from fpcourse.plots.style import in_style, labelled_bars, one_axes, side_by_side
 
 
@@ -17,20 +18,24 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
     """The tensors of a pass, top to bottom: a rectangle as wide as its features, as high as its batch.
 
     Widths and heights grow with the logarithm of the sizes. Row 0 is the input, row ``i`` the output of call
-    ``i``; ``active`` lights one row.
+    ``i``; ``active`` lights one row. A call that raised has no tensor: its row says what it expected.
 
     Raises:
         ValueError: a trace without calls, or one whose tensors are not ``(batch, features)``.
     """
-    rows = _ribbon_rows(trace)
-    figure, axes = one_axes(height=0.31 * len(rows) + 0.35, left=0.01, right=0.99, bottom=0.01, top=0.99)
-    axes.set(xlim=(0, 10), ylim=(len(rows) - 0.4, -0.9))
+    rows, failed = _ribbon_rows(trace), trace.failed
+    lines = len(rows) + bool(failed)
+    figure, axes = one_axes(height=0.31 * lines + 0.35, left=0.01, right=0.99, bottom=0.01, top=0.99)
+    axes.set(xlim=(0, 10), ylim=(lines - 0.4, -0.9))
     axes.axis("off")
     for x, text, side in ((0.1, "output of", "left"), (5.2, "tensor", "center"), (9.9, "shape", "right")):
         axes.text(x, -0.65, text, ha=side, va="center", style="italic")
+    if failed:
+        axes.text(0.1, len(rows), failed.label, va="center", weight="bold", color=ERROR)
+        axes.text(9.9, len(rows), fill(f"raised {failed.error}", 52), va="center", ha="right", color=ERROR)
     for at, (label, (batch, features)) in enumerate(rows):
         width, height = 0.7 * np.log2(features + 1), 0.12 + 0.08 * np.log2(batch + 1)
-        colour = FEATURES if at == 0 else OUTPUT if at == len(rows) - 1 else HIDDEN
+        colour = FEATURES if at == 0 else OUTPUT if at == lines - 1 else HIDDEN
         weight = "bold" if at == active else "normal"
         if at == active:
             axes.add_patch(Rectangle((0, at - 0.46), 10, 0.92, facecolor=BATCH, alpha=0.16))
@@ -49,7 +54,11 @@ def check_calls(trace: Trace) -> None:
 
 def _ribbon_rows(trace: Trace) -> list[tuple[str, Shape]]:
     check_calls(trace)
-    rows = [("input", trace[0].input_shapes[0]), *((call.label, call.output_shapes[0]) for call in trace)]
+    tensors = [
+        ("input", trace[0].input_shapes),
+        *((call.label, call.output_shapes) for call in trace if not call.error),
+    ]
+    rows = [(label, shapes[0] if shapes else ()) for label, shapes in tensors]
     for label, shape in rows:
         if len(shape) != 2 or not all(isinstance(size, int) for size in shape):
             raise ValueError(f"shape_ribbon draws (batch, features) tensors; {label} has shape {shape}")

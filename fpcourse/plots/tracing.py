@@ -1,6 +1,7 @@
 """Figures of tracing: calls in the order in which they ran, what a trace changed, and the stage of a trace."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import torch
 from matplotlib.figure import Figure
@@ -19,7 +20,8 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
     """A row a module, a bar a call; the leaf calls take one step each, a container spans what ran inside it.
 
     The axis counts steps, not seconds. ``modules`` gives the rows by dotted name, top to bottom; one that never
-    ran says so. By default they are the modules that ran, in the order of their first calls.
+    ran says so. By default they are the modules that ran, in the order of their first calls. A call that raised
+    is marked, and the title says what it expected.
 
     Raises:
         ValueError: a trace without calls, or a call whose module is not in ``modules``.
@@ -29,21 +31,26 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
     for call in trace.calls:
         if call.name not in names:
             raise ValueError(f"{call.name!r} ran, but is none of the rows: {', '.join(map(repr, names))}")
-    height = 0.29 * len(names) + 0.62
+    failed = trace.failed
+    error = fill(f"{failed.label} raised {failed.error}", 70) if failed else ""
+    head = 0.06 + 0.2 * len(error.splitlines())
+    height = 0.29 * len(names) + 0.56 + head
     labels = [name or trace.calls[0].type for name in names]
     left = 0.04 + 0.0145 * max(map(len, labels))  # a letter of the labels is about that share of the width
-    figure, axes = one_axes(height=height, left=left, right=0.99, bottom=0.46 / height, top=1 - 0.06 / height)
+    figure, axes = one_axes(height=height, left=left, right=0.99, bottom=0.46 / height, top=1 - head / height)
     for call, (begin, end) in zip(trace.calls, _spans(trace.calls), strict=True):
         row = names.index(call.name)
         place = ((begin + 0.54, row - 0.32), end - begin - 0.08, 0.64)
-        colour, alpha = (HIDDEN, 1) if call.is_leaf else (MUTED, 0.35)
+        colour, alpha = (ERROR if call is failed else HIDDEN, 1) if call.is_leaf else (MUTED, 0.35)
         axes.add_patch(Rectangle(*place, facecolor=colour, alpha=alpha))
     ran = {call.name for call in trace.calls}
     for row, name in enumerate(names):
         if name not in ran:
             axes.text(0.6, row, "never called", va="center", color=MUTED, style="italic")
-    axes.set(xlim=(0.45, len(trace) + 0.55), ylim=(len(names) - 0.5, -0.5), xlabel="step (a leaf call each)")
-    axes.set_xticks(range(1, len(trace) + 1))
+    figure.text(0.01, 1 - 0.04 / height, error, va="top", color=ERROR)
+    steps = sum(call.is_leaf for call in trace.calls)
+    axes.set(xlim=(0.45, steps + 0.55), ylim=(len(names) - 0.5, -0.5), xlabel="step (a leaf call each)")
+    axes.set_xticks(range(1, steps + 1))
     axes.set_yticks(range(len(names)), labels)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -10,6 +10,7 @@ from helpers.built_book import HTML, NARROW, ROOT, SIZES, pages, violations
 from helpers.notebooks import read
 from helpers.prose import FORMULA
 from helpers.visits import FURNITURE, flat_violations, opened, unscripted
+from playwright.sync_api import expect
 from weight import compressed, report
 
 ALL = [*pages(), "search.html", "genindex.html"]
@@ -189,6 +190,18 @@ def test_printing_leaves_the_pages_furniture_out(visit, path):
     assert {name: any(printed[name]) for name in FURNITURE} == dict.fromkeys(FURNITURE, False)
     # The title stands once: in the article, or above a table of contents for paper.
     assert printed["h1"].count(True) == 1
+
+
+def test_a_tree_of_calls_folds_and_prints_open(html, new_context):
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto((html / "book/08_trace_your_own.html").as_uri())
+    tree = page.locator(".fp-table:has(details)").first
+    deep, rows = tree.locator("tr", has_text="stage1.conv1"), tree.locator("tbody tr")
+    expect(deep).to_be_hidden()
+    tree.locator("summary", has_text="stage1").click()
+    expect(deep).to_be_visible()
+    page.emulate_media(media="print")
+    assert [row.is_visible() for row in rows.all()] == [True] * rows.count()
 
 
 # Figures and formulas

@@ -243,7 +243,7 @@ def test_a_failed_trace_keeps_no_tensor_once_its_error_is_gone():
     finally:
         gc.enable()
     del x
-    assert ref() is None and len(partial) == 0
+    assert ref() is None and [call.label for call in partial] == ["0"]
 
 
 def test_traces_nest():
@@ -548,7 +548,7 @@ def test_no_activation_outlives_an_interrupt(no_collector):
         trace(model, torch.ones(1, 2))
     except KeyboardInterrupt as error:
         partial = error.partial_trace
-    assert refs[0]() is None and [call.label for call in partial] == ["first"]
+    assert refs[0]() is None and [call.label for call in partial] == ["first", "stop"]
 
 
 def test_no_activation_outlives_an_error_that_the_model_caught(no_collector):
@@ -678,7 +678,7 @@ def test_an_error_in_one_thread_is_nothing_to_the_other(error):
     fails, works = meeting(2, barrier, error("own")), meeting(3, barrier)
     caught, result = run_together(lambda: trace(fails, torch.randn(4, 2)), lambda: trace(works, torch.randn(4, 3)))
     assert type(caught) is error and caught.__notes__[0].startswith("in the model itself (Run), called with (4, 2);")
-    assert [call.label for call in caught.partial_trace.calls] == LABELS[1:]
+    assert [call.label for call in caught.partial_trace.calls] == LABELS
     assert [call.label for call in result.calls] == LABELS
     assert world()["hooks"] == hooks
 
@@ -956,7 +956,8 @@ def test_the_first_layer_fails():
         "in layer1 (Linear(in_features=20, out_features=64, bias=True)), called with (16, 19); "
         "it expects a last axis of 20; no call had finished yet"
     )
-    assert len(partial) == 0 and partial.parameters == 3649
+    assert [call.label for call in partial] == ["layer1"] and partial.parameters == 3649
+    assert partial[0].error == "RuntimeError; it expects a last axis of 20" and partial[0].input_shapes == ((16, 19),)
 
 
 def test_a_later_layer_fails():
@@ -965,15 +966,44 @@ def test_a_later_layer_fails():
     note, partial = note_of(model, torch.randn(16, 20))
     assert "in layer2 (Linear(" in note and "called with (16, 64); it expects a last axis of 63" in note
     assert note.endswith("the last call that worked: drop")
-    assert [call.label for call in partial] == ["layer1", "bn1", "relu", "drop"]
+    assert [call.label for call in partial] == ["layer1", "bn1", "relu", "drop", "layer2"]
     assert partial == partial and partial[0].output_shapes == ((16, 64),)
+
+
+def test_the_call_that_failed_is_the_last_row_and_says_what_it_expected():
+    model = nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Sequential(nn.ReLU(), nn.Linear(5, 2)))
+    _, partial = note_of(model, torch.ones(2, 3))
+    assert partial.failed == partial[-1] and partial.failed.label == "1.1"
+    assert repr(partial) == "Trace(4 calls: 0.0, 0.1, 1.0, 1.1 (raised))"
+    error = "RuntimeError; it expects a last axis of 5"
+    assert str(partial.table(("layer", "output"))).splitlines()[2:] == [
+        "0.0    (2, 4)", "0.1    (2, 4)", "1.0    (2, 4)", "1.1    raised", f"  ^ {error}",
+    ]  # fmt: skip
+    tree = partial.table(("layer", "output"), leaves=False)
+    assert tree.rows[0] == ("Sequential", "raised") and tree.rows[1] == ("  0", "(2, 4)") and tree.errors == {6: error}
+    folded = partial.table(("layer", "output"), leaves=False, depth=1)
+    assert folded.rows[1:] == (("  0", "(2, 4)"), ("  1", "raised")) and folded.errors == {2: "RuntimeError"}
+    assert trace(nn.ReLU(), torch.ones(2)).failed is None
+
+
+def test_a_container_that_fails_on_its_own_is_the_last_row():
+    model = Run(lambda self, x: self.first(x) + torch.ones(7), first=nn.Linear(3, 2))
+    _, partial = note_of(model, torch.ones(2, 3))
+    assert [(call.label, call.error) for call in partial] == [("first", ""), ("Run", "RuntimeError")]
+    assert [call.label for call in partial.calls] == ["Run", "first"]
+
+
+def test_a_call_by_keyword_that_fails_has_its_shapes():
+    model = Run(lambda self, x: self.inner(input=x), inner=nn.Linear(4, 2))
+    _, partial = note_of(model, torch.ones(2, 3))
+    assert partial.failed.input_shapes == ((2, 3),) and partial.failed.error.endswith("a last axis of 4")
 
 
 def test_batch_norm_with_a_batch_of_one():
     note, partial = note_of(ClinicalMLP(), torch.randn(1, 20), error=ValueError)
     assert "in bn1 (BatchNorm1d(64" in note and "called with (1, 64)" in note
     assert "more than one value for each of its 64 features" in note and "worked: layer1" in note
-    assert [call.label for call in partial] == ["layer1"]
+    assert [call.label for call in partial] == ["layer1", "bn1"]
 
 
 def test_a_readers_own_hook_fails():
@@ -981,7 +1011,8 @@ def test_a_readers_own_hook_fails():
         model = ClinicalMLP()
         getattr(model.layer2, register)(lambda *_: 1 / 0)
         note, partial = note_of(model, torch.randn(16, 20), error=ZeroDivisionError)
-        assert note.startswith("in layer2 (") and note.endswith("worked: drop") and len(partial) == 4
+        assert note.startswith("in layer2 (") and note.endswith("worked: drop")
+        assert len(partial) == 5 and partial.failed == partial[-1] and partial.failed.label == "layer2"
 
 
 def test_the_original_error_comes_out():
@@ -1008,7 +1039,7 @@ def test_the_innermost_module_of_a_nested_failure():
     model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
     note, partial = note_of(model, torch.ones(1, 4))
     assert note.startswith("in 1.1 (Linear(") and note.endswith("worked: 1.0")
-    assert [call.label for call in partial.calls] == ["0", "0.0", "0.1", "1.0"]
+    assert [call.label for call in partial.calls] == ["Sequential", "0", "0.0", "0.1", "1", "1.0", "1.1"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -1019,7 +1050,7 @@ def test_keyboard_interrupt(error):
     model = nn.Sequential(nn.BatchNorm1d(3), nn.Sequential(nn.Dropout(), Run(interrupt)))
     note, partial = note_of(model, torch.randn(4, 3), error=error)
     assert note.startswith("in 1.1 (Run(") and "called with (4, 3)" in note and note.endswith("worked: 1.0")
-    assert [call.label for call in partial] == ["0", "1.0"]
+    assert [call.label for call in partial] == ["0", "1.0", "1.1"]
 
 
 def test_a_model_that_catches_its_own_error_is_traced_through():
@@ -1068,7 +1099,8 @@ def test_the_note_names_the_call_that_raised_not_one_whose_error_was_caught(at):
     }[at]
     note, partial = note_of(model, torch.ones(2, 3), error=error)
     assert note.startswith(f"in {expected} (") and note.endswith("worked: fine")
-    assert [call.label for call in partial] == ["fine"]
+    # A call that has raised once before has no row.
+    assert [call.label for call in partial] == ["fine", "other" if at == "later" else "Run"]
 
 
 def test_a_trace_started_while_an_error_is_handled():
@@ -1142,7 +1174,7 @@ def test_the_note_after_an_interrupt_that_was_caught(error):
     model = Run(forward, first=nn.Sequential(Run(stopping)), fine=nn.ReLU(), last=Run(raising))
     note, partial = note_of(model, torch.ones(2), error=error)
     assert note.startswith("in last (Run()") and note.endswith("worked: fine")
-    assert [(call.label, call.depth) for call in partial.calls] == [("fine", 1)]
+    assert [(call.label, call.depth) for call in partial.calls] == [("Run", 0), ("fine", 1), ("last", 1)]
 
 
 def test_an_interrupt_caught_again_and_again():
@@ -1176,7 +1208,7 @@ def test_an_error_raised_from_another():
 
     model = Run(lambda self, x: self.inner(x), inner=Run(forward, wrong=nn.Linear(9, 9)))
     note, partial = note_of(model, torch.ones(2, 3), error=ValueError)
-    assert note.startswith("in inner (") and len(partial.calls) == 0
+    assert note.startswith("in inner (") and [call.label for call in partial] == ["inner"]
 
 
 def test_an_error_that_is_raised_again_later_is_still_that_of_its_layer():
@@ -1191,7 +1223,7 @@ def test_an_error_that_is_raised_again_later_is_still_that_of_its_layer():
     model = Run(forward, wrong=nn.Linear(9, 9), fine=nn.ReLU())
     note, partial = note_of(model, torch.ones(2, 3))
     assert note.startswith("in wrong (Linear(") and note.endswith("worked: fine")
-    assert [call.label for call in partial] == ["fine"]
+    assert [call.label for call in partial] == ["fine", "Run"]
 
 
 def test_a_nested_trace_that_fails():
@@ -1207,7 +1239,7 @@ def test_a_nested_trace_that_fails():
     assert inner.startswith("in 1 (Linear(") and inner.endswith("worked: 0")
     assert outer.startswith("in sub.1 (Linear(") and outer.endswith("worked: sub.0")
     # It is the reader's own trace that the error carries.
-    assert [call.label for call in caught.value.partial_trace] == ["first", "sub.0"]
+    assert [call.label for call in caught.value.partial_trace] == ["first", "sub.0", "sub.1"]
 
 
 def test_a_nested_trace_whose_error_is_caught():
@@ -1221,7 +1253,7 @@ def test_a_nested_trace_whose_error_is_caught():
     partial, model = [], Run(forward, sub=nn.Sequential(nn.Tanh(), nn.Linear(9, 9)), last=nn.ReLU())
     result = trace(model, torch.ones(2, 3))
     assert [(call.label, call.depth) for call in result.calls] == [("Run", 0), ("sub.0", 2), ("last", 1)]
-    assert [call.label for call in partial[0]] == ["0"]
+    assert [call.label for call in partial[0]] == ["0", "1"]
 
 
 class WithoutName(nn.Module):
@@ -1250,12 +1282,13 @@ def test_a_module_that_cannot_describe_itself_does_not_hide_the_error(make):
     model = nn.Sequential(nn.ReLU(), make())
     note, partial = note_of(model, torch.ones(2), error=ValueError)
     assert note.startswith("in 1 (") and make.__name__ in note and "called with (2,)" in note
-    assert [call.label for call in partial] == ["0"]
+    assert [call.label for call in partial] == ["0", "1"]
 
 
 def test_wrong_arguments_of_the_model_itself():
     note, partial = note_of(ClinicalMLP(), torch.ones(2, 20), torch.ones(3), error=TypeError)
-    assert note.startswith("in the model itself (ClinicalMLP), called with (2, 20), (3,);") and not partial.calls
+    assert note.startswith("in the model itself (ClinicalMLP), called with (2, 20), (3,);")
+    assert partial.calls == (partial.failed,) and partial.failed.error == "TypeError"
 
 
 def test_no_module_is_a_type_error():

@@ -10,7 +10,7 @@ from torch import nn
 
 from fpcourse import plots
 from fpcourse.measure.tracing import trace
-from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, OUTPUT
+from fpcourse.page.palette import BATCH, ERROR, FEATURES, HIDDEN, OUTPUT
 
 
 def test_ribbon_has_a_row_for_the_input_and_for_each_output():
@@ -62,16 +62,26 @@ def test_ribbon_refuses_what_it_cannot_draw():
         plots.shape_ribbon(CALLS.symbolic(trace(MODEL, torch.zeros(8, 20)), "batch"))
 
 
-def empty_trace():
+def partial_trace(columns):
     with pytest.raises(RuntimeError) as caught:
-        trace(MODEL, torch.zeros(16, 19))
+        trace(MODEL, torch.zeros(16, columns))
     return caught.value.partial_trace
+
+
+def test_ribbon_marks_the_call_that_failed():
+    (axes,) = plots.shape_ribbon(partial_trace(19)).axes
+    assert texts_by_row(axes)[1:] == [
+        ["input", "(16, 19)"],
+        ["layer1", "raised RuntimeError; it expects a last axis of 20"],
+    ]
+    assert {to_hex(text.get_color()) for text in axes.texts[3:5]} == {ERROR}
+    assert [colour(bar) for bar in of_kind(axes, Rectangle)] == [FEATURES]
 
 
 @pytest.mark.parametrize("draw", [plots.shape_ribbon, plots.parameters_and_activations])
 def test_a_trace_without_calls_is_refused(draw):
     with pytest.raises(ValueError, match="the trace holds no call to draw"):
-        draw(empty_trace())
+        draw(CALLS.filter(name="none"))
 
 
 def test_bars_are_parameters_and_elements():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.figures import CALLS, CHANGES, GAUGES, LABELS, MODEL, colour, of_kind, texts_by_row
+from helpers.figures import CALLS, CHANGES, GAUGES, LABELS, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn
@@ -73,11 +73,22 @@ def test_containers_span_what_ran_inside_and_what_never_ran_says_so():
     assert figure.axes[0].texts[0].get_position()[1] == names.index("spare")
 
 
-def test_a_timeline_needs_calls_and_a_row_for_each():
+def test_a_timeline_marks_the_call_that_failed():
+    model = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(4, 2), nn.ReLU()))
     with pytest.raises(RuntimeError) as caught:
-        trace(MODEL, torch.zeros(16, 19))
+        trace(model, torch.zeros(2, 3))
+    figure = plots.call_timeline(caught.value.partial_trace)
+    assert rows(figure) == ["Sequential", "0", "1", "1.0"]
+    assert bars(figure) == [(0, 1, 2, MUTED), (1, 1, 1, HIDDEN), (2, 2, 2, MUTED), (3, 2, 2, ERROR)]
+    (text,) = figure.texts
+    assert (
+        text.get_text() == "1.0 raised RuntimeError; it expects a last axis of 4" and to_hex(text.get_color()) == ERROR
+    )
+
+
+def test_a_timeline_needs_calls_and_a_row_for_each():
     with pytest.raises(ValueError, match="no call to draw"):
-        plots.call_timeline(caught.value.partial_trace)
+        plots.call_timeline(CALLS.filter(name="none"))
     with pytest.raises(ValueError, match="'layer3' ran, but is none of the rows: '', 'layer1'"):
         plots.call_timeline(CALLS, [name for name in MODULES if name != "layer3"])
 

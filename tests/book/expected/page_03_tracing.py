@@ -75,7 +75,7 @@ def trace_theatre(fails: str, mode: str, tracer: str, moment: int) -> dict:
         "hooks on the modules": len(MODULES) if left else 0,
         "buffers that differ": sum(not torch.equal(one, now) for one, now in zip(before, after, strict=True)),
         "random state moved": not torch.equal(state, torch.get_rng_state()),
-        "rows you hold": None if moment < 3 else 0 if lost else len(finished),
+        "rows you hold": None if moment < 3 else 0 if lost else len(finished) + failed,
     }
 
 
@@ -100,7 +100,7 @@ def check_trace_theatre(frames: dict) -> None:
         assert drew in caption and drew.replace("state ", "state: ") in html
         assert ("You hold" in caption) == (moment == 3)
         if moment == 3:
-            assert f"You hold {values['rows you hold']} rows." in caption
+            assert f"You hold {values['rows you hold']} rows" in caption
         assert html.count(">finished</text>") == finished and html.count(">raised</text>") == failed
         boxes = re.findall(r'<path d="[^"]*"[^>]*style="fill: ([^;"]*)', html)
         assert boxes.count("var(--fp-hidden,#007a5a)") == finished

@@ -38,7 +38,9 @@ def bench_after(cnn, cnn_calls, first_layer, inputs_for, reader):
 
 def breaks_after(broken, so_far):
     assert sum(isinstance(module, nn.Conv2d) for module in broken.modules()) == 7
-    assert so_far[-1].name == "stage2.relu" and so_far[-1].output_shapes[0][1] == 64
+    *_, before, failed = so_far
+    assert failed == so_far.failed and failed.name == "stage2.conv2" and "(batch, 32, " in failed.error
+    assert before.name == "stage2.relu" and before.output_shapes[0][1] == 64
 
 
 def leaves_diary(X, changes):
