@@ -1,10 +1,11 @@
 """Table: rows of text for a terminal and for a notebook; ShownAsTable: a result that is read as one."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 NUMBER = ' class="fp-number"'
+MOST_FOLDED = 2000  # rows; browsers match what hides them in quadratic time
 INDENTED = (
     ".fp-table td[style] { padding-inline-start: calc(1.6em + 1em * var(--fp-depth)); }"
     ".fp-table details { margin: 0 0 0 -1em; padding: 0; border: 0; } .fp-table summary { cursor: pointer; }"
@@ -15,8 +16,8 @@ INDENTED = (
 class Table:
     """Rows of text under ``headers``; columns named in ``numeric`` are set flush right.
 
-    ``str(table)`` is for a terminal, the HTML for a notebook; both hold the same cells. ``errors`` gives by the index
-    of a row what went wrong there, which stands under it. ``depths``, one a row, makes the HTML a tree: a row folds
+    ``str(table)`` is for a terminal, the HTML for a notebook; both hold the same cells. ``error`` is the index of
+    a row and what went wrong there, which stands under it. ``depths``, one a row, makes the HTML a tree: a row folds
     the deeper ones that follow it. Folds below the outermost rows begin closed, and print open.
 
     Example:
@@ -31,7 +32,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[str] = frozenset()
     total: tuple[str, ...] | None = None
-    errors: Mapping[int, str] = field(default_factory=dict)
+    error: tuple[int, str] | None = None
     depths: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
@@ -49,35 +50,39 @@ class Table:
             return "  ".join(padded).rstrip()
 
         rule = "  ".join("-" * width for width in widths)
-        text = [line(self.headers), rule]
-        for at, cells in enumerate(self.rows):
-            text += [line(cells), f"  ^ {self.errors[at]}"] if at in self.errors else [line(cells)]
+        text = [line(self.headers), rule, *map(line, self.rows)]
+        if self.error:
+            row, what = self.error
+            text.insert(row + 3, f"  ^ {what}")
         return "\n".join(text + ([rule, line(self.total)] if self.total else []))
 
     def _repr_html_(self) -> str:
-        folds = _Folds(self.depths, self.errors) if self.depths else None
-        body = ""
-        for at, cells in enumerate(self.rows):
-            classes = folds.classes(at) if folds else ""
-            classes += " fp-raised" * (at in self.errors)
-            opening = f'<tr class="{classes.strip()}">' if classes else "<tr>"
-            first = folds.cell(at, cells[0]) + self._cells(cells[1:], "td", 1) if folds else self._cells(cells, "td")
-            body += f"{opening}{first}</tr>"
-            if at in self.errors:
-                body += f'{opening}<td colspan="{len(cells)}">{escape(self.errors[at])}</td></tr>'
-        foot = f"<tfoot><tr>{self._cells(self.total, 'td')}</tr></tfoot>" if self.total else ""
-        head = self._cells(self.headers, 'th scope="col"')
+        folds = _Folds(self.depths, self.error) if 0 < len(self.depths) <= MOST_FOLDED else None
+        body = "".join(self._row(at, folds) for at in range(len(self.rows)))
+        foot = f"<tfoot><tr>{''.join(self._cells(self.total))}</tr></tfoot>" if self.total else ""
+        head = "".join(self._cells(self.headers, 'th scope="col"'))
         name = escape(f"Table: {', '.join(self.headers)}")
         return (
             f'<div class="fp-table" tabindex="0" role="group" aria-label="{name}">{folds.style() if folds else ""}'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>"
         )
 
-    def _cells(self, cells: tuple[str, ...], opening: str, start: int = 0) -> str:
-        return "".join(
+    def _row(self, at: int, folds: "_Folds | None") -> str:
+        cells = self._cells(self.rows[at])
+        classes = []
+        if folds and cells:
+            cells[0] = folds.folding(at, cells[0])
+            classes = [f"fp-in-{fold}" for fold in folds.around[at]]
+        has_raised = self.error is not None and self.error[0] == at
+        opening = f'<tr class="{" ".join(classes + ["fp-raised"] * has_raised)}">' if classes or has_raised else "<tr>"
+        error = f'{opening}<td colspan="{len(cells)}">{escape(self.error[1])}</td></tr>' if has_raised else ""
+        return f"{opening}{''.join(cells)}</tr>{error}"
+
+    def _cells(self, cells: tuple[str, ...], opening: str = "td") -> list[str]:
+        return [
             f"<{opening}{NUMBER if header in self.numeric else ''}>{escape(cell)}</{opening[:2]}>"
-            for cell, header in zip(cells, self.headers[start:], strict=True)
-        )
+            for cell, header in zip(cells, self.headers, strict=True)
+        ]
 
 
 class _Folds:
@@ -87,7 +92,7 @@ class _Folds:
     rows are seen.
     """
 
-    def __init__(self, depths: Sequence[int], errors: Iterable[int]):
+    def __init__(self, depths: Sequence[int], error: tuple[int, str] | None):
         self.depths = depths
         self.around: list[tuple[int, ...]] = []  # for each row the rows that it folds under
         path: tuple[int, ...] = ()
@@ -96,21 +101,23 @@ class _Folds:
                 path = path[:-1]
             self.around.append(path)
             path += (at,)
-        self.folds = {fold for path in self.around for fold in path}
-        self.open = {at for at in self.folds if depths[at] == min(depths)}.union(*(self.around[at] for at in errors))
+        outermost = min(depths)
+        self.folds = sorted({fold for path in self.around for fold in path})
+        self.open = {fold for fold in self.folds if depths[fold] == outermost}.union(
+            self.around[error[0]] if error else ()
+        )
 
-    def classes(self, at: int) -> str:
-        return " ".join(f"fp-in-{fold}" for fold in self.around[at])
-
-    def cell(self, at: int, text: str) -> str:
-        text = escape(text.lstrip())
+    def folding(self, at: int, cell: str) -> str:
+        """The first cell of a row, as deep as the row, and what folds the rows inside it, if there are any."""
+        opening, _, text = cell.removesuffix("</td>").partition(">")
+        text = text.lstrip()
         if at in self.folds:
             text = f'<details class="fp-fold-{at}"{" open" * (at in self.open)}><summary>{text}</summary></details>'
-        return f'<td style="--fp-depth: {self.depths[at]}">{text}</td>'
+        return f'{opening} style="--fp-depth: {self.depths[at]}">{text}</td>'
 
     def style(self) -> str:
         hidden = "".join(
-            f".fp-table:has(.fp-fold-{at}:not([open])) .fp-in-{at} {{ display: none; }}" for at in sorted(self.folds)
+            f".fp-table:has(.fp-fold-{at}:not([open])) .fp-in-{at} {{ display: none; }}" for at in self.folds
         )
         return f"<style>{INDENTED}@media screen {{ {hidden} }}</style>"
 

@@ -188,12 +188,20 @@ def test_a_tree_folds_what_lies_deeper():
 
 
 def test_an_error_stands_under_its_row_and_no_fold_hides_it():
-    table = replace(TREE, errors={5: "RuntimeError; it expects <4>"})
+    table = replace(TREE, error=(5, "RuntimeError; it expects <4>"))
     assert str(table).splitlines()[8] == "  ^ RuntimeError; it expects <4>"
     reader = Reader(table._repr_html_())
     assert reader.rows[7] == ("tbody", ["RuntimeError; it expects <4>"])
     assert [row["class"] for row in reader.attributes("tr")[6:8]] == ["fp-in-0 fp-in-4 fp-raised"] * 2
     assert ["open" in fold for fold in reader.attributes("details")] == [True, False, True]
+
+
+def test_a_tree_of_numbers_and_one_of_too_many_rows():
+    numbers = replace(TREE, numeric=frozenset(TREE.headers))
+    assert Reader(numbers._repr_html_()).attributes("td")[0] == {"class": "fp-number", "style": "--fp-depth: 0"}
+    assert "<tr" in Table((), ((), ()), depths=(0, 1))._repr_html_()
+    large = replace(TREE, rows=TREE.rows * 300, depths=TREE.depths * 300)
+    assert "<details" not in large._repr_html_() and {large: 1}
 
 
 def test_reprs_are_plain():

@@ -142,8 +142,9 @@ def autograd_graph(tensor: torch.Tensor, model: nn.Module | None = None) -> Auto
     Nothing is run and nothing changed: a save packed by ``torch.autograd.graph.saved_tensors_hooks`` is not
     unpacked, and counts only where it was packed into a tensor. Given the ``model``, leaves bear the dotted
     names of its parameters. The number in ``x * 2`` is listed as torch keeps it, a tensor of shape ``()``;
-    saved tensor hooks are not shown it. What a custom ``torch.autograd.Function`` hangs on its ``ctx``
-    without ``save_for_backward`` is not seen.
+    saved tensor hooks are not shown it. Not seen, and so not in the bytes: what a custom ``torch.autograd.Function``
+    hangs on its ``ctx`` without ``save_for_backward``, and what an in-place operation on a view saved, which torch
+    keeps inside a ``CopySlices`` node.
 
     Raises:
         TypeError: ``tensor`` is not a tensor, or ``model`` not a ``torch.nn.Module``.
@@ -307,4 +308,6 @@ def _saved_text(node: Node) -> str:
         return f"(gradient of {kind} {node.leaf.shape})"
     if node.freed:
         return "(freed by backward)"
+    if node.name == "CopySlices":
+        return "(what the operation inside saved is not seen)"
     return ", ".join(f"{saved.name} {saved.shape}" for saved in node.saved)

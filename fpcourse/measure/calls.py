@@ -1,10 +1,12 @@
 """Call and Trace: what ran in one forward pass, as numbers and names; tables, filters and comparisons of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
-from itertools import chain
+from functools import cached_property
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from fpcourse.measure.nested import Shape, shapes_text
@@ -16,12 +18,12 @@ class Call(NamedTuple):
 
     ``name`` is the module's dotted path in the model, ``label`` the same with ``:1``, ``:2``, ... where the
     module was called more than once. A module that is not registered in the model (made during the forward,
-    or kept in a plain list) is named by its type: ``<Linear>``. ``is_leaf`` is true when no further module
-    ran inside, parametrizations of its own tensors apart. ``parameters`` counts the module's own (not its
-    children's; but a leaf's with those of submodules whose weights it uses without a call, as
-    ``nn.MultiheadAttention`` does), and ``trainable_parameters`` those of them that require a gradient.
-    ``output_bytes`` is the size of the output's tensors. ``error`` is empty for a call that returned; else the type
-    of what it raised and, for the innermost call, what that one expected.
+    or kept in a plain list) is named by its type: ``<Linear>``. ``depth`` counts the calls of the trace inside which
+    it ran. ``is_leaf`` is true when no further module ran inside, parametrizations of its own tensors apart.
+    ``parameters`` counts the module's own (not its children's; but a leaf's with those of submodules whose weights it
+    uses without a call, as ``nn.MultiheadAttention`` does), and ``trainable_parameters`` those of them that require a
+    gradient. ``output_bytes`` is the size of the output's tensors. ``error`` is empty but for the call that failed:
+    the type of what it raised, and what it expected. The containers around that one have no output.
     """
 
     name: str
@@ -57,9 +59,9 @@ NUMERIC = frozenset({"bytes", "parameters", "trainable"})
 class Trace(ShownAsTable, Sequence):
     """The leaf calls of one forward pass, in the order in which they ran.
 
-    ``calls`` also holds the containers, each before what ran inside it. Of a pass that raised, the call that failed
-    comes last, be it a leaf or not. ``parameters`` and ``trainable_parameters`` count those of the whole model, tied
-    ones once. A Trace holds numbers and names, no tensor.
+    ``calls`` also holds the containers, each before what ran inside it. After a pass that raised, the call that failed
+    is the last one of the leaf calls, be it a leaf or not. ``parameters`` and ``trainable_parameters`` count those of
+    the whole model, tied ones once. A Trace holds numbers and names, no tensor.
     """
 
     calls: tuple[Call, ...]
@@ -75,15 +77,15 @@ class Trace(ShownAsTable, Sequence):
     def __len__(self) -> int:
         return len(self._leaves)
 
-    @property
+    @cached_property
     def _leaves(self) -> tuple[Call, ...]:
         leaves = [call for call in self.calls if call.is_leaf and not call.error]
         return (*leaves, self.failed) if self.failed else tuple(leaves)
 
     @property
     def failed(self) -> Call | None:
-        """The call that raised, in the trace that an error carries: the innermost one."""
-        return next((call for call in reversed(self.calls) if call.error), None)
+        """The call that raised, in the trace that an error carries: the innermost one that hooks saw begin."""
+        return next((call for call in self.calls if call.error), None)
 
     def __repr__(self) -> str:
         labels = (call.label + " (raised)" * bool(call.error) for call in self)
@@ -110,7 +112,6 @@ class Trace(ShownAsTable, Sequence):
         check_columns(columns, COLUMNS)
         calls = self if leaves else self.calls if depth is None else _folded(self.calls, depth)
         calls = [call for call in calls if depth is None or call.depth <= depth]
-        failed = [at for at, call in enumerate(calls) if call.error][-1:]
         return Table(
             headers=tuple(columns),
             rows=tuple(
@@ -121,20 +122,20 @@ class Trace(ShownAsTable, Sequence):
                 for call in calls
             ),
             numeric=NUMERIC,
-            errors={at: calls[at].error for at in failed},
+            error=next(((at, call.error) for at, call in enumerate(calls) if call.error), None),
             depths=() if leaves else tuple(call.depth for call in calls),
         )
 
     def filter(self, type: str = "*", name: str = "*") -> "Trace":
         """The calls whose type and dotted name match these patterns (``*``, ``?``, ``[...]``, case counts).
 
-        ``trace.filter(type="Linear")``, ``trace.filter(name="encoder.*")``. The counts of the model's parameters
-        stay those of the whole model.
+        ``trace.filter(type="Linear")``, ``trace.filter(name="encoder.*")``. A call is then as deep as there are calls
+        around it that match too. The counts of the model's parameters stay those of the whole model.
         """
-        return replace(
-            self,
-            calls=tuple(call for call in self.calls if fnmatchcase(call.type, type) and fnmatchcase(call.name, name)),
-        )
+        matches = [fnmatchcase(call.type, type) and fnmatchcase(call.name, name) for call in self.calls]
+        depths = depths_among(matches, [call.depth for call in self.calls])
+        calls = zip(self.calls, matches, depths, strict=True)
+        return replace(self, calls=tuple(call._replace(depth=depth) for call, match, depth in calls if match))
 
     def compare(self, other: "Trace") -> "Comparison":
         """What differs between this trace and ``other``: two models, two inputs, two modes.
@@ -261,23 +262,27 @@ def _folded(calls: Sequence[Call], depth: int) -> list[Call]:
                 parameters=call.parameters + sum(inner.parameters for inner in inside.values()),
                 trainable_parameters=call.trainable_parameters
                 + sum(inner.trainable_parameters for inner in inside.values()),
+                error=call.error or "".join(inner.error for inner in inside.values()),
             )
         inside.clear()
         folded.append(call)
     return folded[::-1]
 
 
+def depths_among(chosen: Sequence[bool], depths: Sequence[int]) -> list[int]:
+    """For each call how many of the chosen ones lie around it, by the depths of all."""
+    around: list[int] = []
+    path: list[tuple[int, bool]] = []
+    for is_chosen, depth in zip(chosen, depths, strict=True):
+        while path and path[-1][0] >= depth:
+            path.pop()
+        around.append(sum(outer for _, outer in path))
+        path.append((depth, is_chosen))
+    return around
+
+
 def labels_of(names: Sequence[str]) -> list[str]:
     """``relu, fc, relu`` becomes ``relu:1, fc, relu:2``."""
-    first: dict[str, int] = {}  # where a name stands first
-    seen: dict[str, int] = {}  # how often it has come, for names that come again
-    labels = list(names)
-    for at, name in enumerate(names):
-        if name not in first:
-            first[name] = at
-            continue
-        seen[name] = seen.get(name, 1) + 1
-        labels[at] = f"{name}:{seen[name]}"
-    for name in seen:
-        labels[first[name]] = f"{name}:1"
-    return labels
+    counts = Counter(names)
+    places = {name: count(1) for name in counts}
+    return [f"{name}:{next(places[name])}" if counts[name] > 1 else name for name in names]

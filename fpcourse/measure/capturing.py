@@ -12,7 +12,7 @@ from fpcourse.measure.calls import labels_of
 from fpcourse.measure.hooks import TransientHook
 from fpcourse.measure.nested import copy_nested, outside_transforms
 from fpcourse.measure.preserve import check_is_module, same_inputs, unchanged
-from fpcourse.measure.uncompiled import calls_visible, inside_compiled
+from fpcourse.measure.uncompiled import calls_visible, check_uncompiled
 
 
 @contextmanager
@@ -54,11 +54,7 @@ def capture(
             hook = TransientHook(captured.keeper(name, reduce))
             stack.callback(modules[name].register_forward_hook(hook).remove)
         yield captured
-    if unseen := [name for name in captured.names_not_called() if inside_compiled(model, name)]:
-        raise RuntimeError(
-            f"{', '.join(unseen)}: in compiled code, where torch need not call hooks, and nothing was seen; "
-            'run the forward under torch.compiler.set_stance("force_eager")'
-        )
+    check_uncompiled(model, captured.names_not_called())
 
 
 class _Uncopied(NamedTuple):
@@ -168,6 +164,6 @@ def check_names(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
     known = [name for name, _ in model.named_modules(remove_duplicate=False)]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known) or [known_name for known_name in known if known_name]
+            near = difflib.get_close_matches(name, known) or [*filter(None, known)][:12]
             raise ValueError(f"the model has no module {name!r}; did you mean {', '.join(near)}?")
     return tuple(dict.fromkeys(names))

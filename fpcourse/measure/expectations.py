@@ -10,12 +10,19 @@ _PLACES = ("depth", "height", "width")  # the axes of an image after its channel
 
 
 def expectation(module: nn.Module, args: tuple, kwargs: dict) -> str:
-    """``"; it expects a last axis of 20"``, and what differs in dtype or device; empty where nothing is known."""
+    """``"; it expects a last axis of 20"``, and what differs in dtype or device; empty where nothing is known.
+
+    Of a module that has a forward of its own, nothing is known but its weights.
+    """
     tensors = tensors_in((args, kwargs))
     if not tensors or any(map(is_lazy, module._parameters.values())):
         return ""
+    is_torchs = type(module).forward.__module__.startswith("torch.nn")
     try:
-        parts = [_wanted(module, tensors[0]), _differs_from_weights(module, tensors[0])]
+        parts = [
+            _wanted(module, tensors[0]) if is_torchs else "",
+            _differs_from_weights(module, tensors[0]) if is_torchs or tensors[0].is_floating_point() else "",
+        ]
     except Exception:  # a layer or a tensor of an unusual make; the reader's own error must come out
         return ""
     return "".join(f"; {text}" for text in parts if text)
@@ -63,7 +70,7 @@ def _differs_from_weights(module: nn.Module, tensor: torch.Tensor) -> str:
         return ""
     if weight.device != tensor.device:
         return f"its weights are on {weight.device}, the input on {tensor.device}"
-    if weight.dtype is not tensor.dtype:
+    if weight.dtype is not tensor.dtype and not torch.is_autocast_enabled(tensor.device.type):
         return f"its weights are {_name(weight.dtype)}, the input is {_name(tensor.dtype)}"
     return ""
 

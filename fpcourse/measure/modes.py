@@ -61,10 +61,9 @@ class ModeRow:
 
     ``output_spread`` is the largest std of any output element over repeated passes on the same input (biased;
     0.0 where all passes agree). ``graph``: the output has a ``grad_fn``; ``saved_bytes`` is what that graph
-    keeps, each storage once. ``statistics_moved`` is the largest change of any element of any buffer that
-    is no whole number, in one pass (so ``num_batches_tracked`` is no part of it); infinite for one that took another
-    shape. ``random_state_used``: one
-    pass drew from torch's random state.
+    keeps, each storage once (see ``autograd_graph``). ``statistics_moved`` is the largest change of any element of
+    any buffer that is no whole number, in one pass (so ``num_batches_tracked`` is no part of it); infinite for one
+    that took another shape. ``random_state_used``: one pass drew from torch's random state.
     """
 
     mode: str

@@ -11,7 +11,7 @@ from fpcourse.measure.capturing import check_names
 from fpcourse.measure.hooks import TransientHook
 from fpcourse.measure.nested import shapes_text, sizes_of
 from fpcourse.measure.preserve import check_is_module
-from fpcourse.measure.uncompiled import inside_compiled
+from fpcourse.measure.uncompiled import check_uncompiled
 
 
 @contextmanager
@@ -19,7 +19,8 @@ def replace(model: nn.Module, label: str, function: Callable[[Any], Any]) -> Ite
     """Inside the block, a call's output is what ``function(output)`` returns: ablate or patch an activation.
 
     Gradients flow through what it returns. ``capture`` and ``trace`` see the replaced output; of several
-    ``replace`` blocks on one call the innermost acts first. Afterwards the model is as it was.
+    ``replace`` blocks on one call the innermost acts first. Afterwards the model is as it was. Calls are counted anew
+    in each ``model(...)``; where only a part of the model is called, or another method of it, over the whole block.
 
     Args:
         model: the model that will run.
@@ -29,7 +30,7 @@ def replace(model: nn.Module, label: str, function: Callable[[Any], Any]) -> Ite
     Raises:
         TypeError: ``model`` is not a ``torch.nn.Module``.
         ValueError: a name that the model does not have; in the forward, an output that is not alike; at the end of the
-            block, a call that the model did not make when it ran.
+            block, a call that was not made.
         RuntimeError: at the end of the block, if the call lies in compiled code, where torch need not call hooks.
 
     Example:
@@ -51,25 +52,22 @@ def replace(model: nn.Module, label: str, function: Callable[[Any], Any]) -> Ite
         # The first of the hooks on its module, so that all others see what it returns.
         stack.callback(modules[name].register_forward_hook(swap, prepend=True).remove)
         yield
-    if calls.passes and not calls.replaced:
-        if inside_compiled(model, name):
-            raise RuntimeError(
-                f"{label}: in compiled code, where torch need not call hooks, and nothing was replaced; "
-                'run the forward under torch.compiler.set_stance("force_eager")'
-            )
-        raise ValueError(f"{label}: not called in this forward pass, {name} ran {calls.count} times")
+    if not calls.replaced:
+        check_uncompiled(model, [name])
+        raise ValueError(
+            f"{label}: not called, so nothing was replaced; in the last pass {name} ran {calls.count} times"
+        )
 
 
 class _Calls:
-    """The calls of one module: how many in this pass of the model, and whether any output has been replaced."""
+    """The calls of one module: how many in the last pass of the model, and whether any output has been replaced."""
 
     def __init__(self, label: str, place: int | None, function: Callable[[Any], Any]):
         self.label, self.place, self.function = label, place, function
-        self.passes = self.count = 0
+        self.count = 0
         self.replaced = False
 
     def begin(self, *_: Any) -> None:
-        self.passes += 1
         self.count = 0
 
     def swap(self, module: nn.Module, inputs: Any, output: Any) -> Any:
@@ -79,9 +77,7 @@ class _Calls:
         self.replaced = True
         new = self.function(output)
         if (got := _described(new)) != (expected := _described(output)):
-            raise ValueError(
-                f"the function for {self.label} must return {expected}, as it was given; it returned {got}"
-            )
+            raise ValueError(f"the function for {self.label} must return {expected}, as it was given; got {got}")
         return new
 
 

@@ -1,6 +1,5 @@
 """layer_statistics: mean, spread, zeros and saturation of each layer's outputs, over any amount of data."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,6 @@ from fpcourse.measure.preserve import same_inputs, unchanged
 from fpcourse.measure.uncompiled import calls_visible
 from fpcourse.tables import ShownAsTable, Table, check_columns
 
-BINS = 16
-BLOCKS = "·▁▂▃▄▅▆▇█"
 SATURATED_WITHIN = 0.01  # of a limit of the range
 LIMITS: dict[type[nn.Module], tuple[float, float]] = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
 
@@ -35,8 +32,8 @@ class LayerStatistics:
     ``(batch, channels, height, width)``. ``dead_units`` counts those that are 0 for every sample, in the mode
     in which the model ran: after a ReLU, the dead ones.
 
-    ``minimum`` and ``maximum`` are over all numbers; ``nans`` and ``infinities`` count the others. ``histogram`` shows
-    the finite ones, 16 bars from ``-histogram_limit`` to ``histogram_limit``, a power of two.
+    ``minimum`` and ``maximum`` are over all numbers, infinities among them, and NaN where there is none; ``nans`` and
+    ``infinities`` count what is not finite.
     """
 
     label: str
@@ -53,8 +50,6 @@ class LayerStatistics:
     maximum: float
     nans: int
     infinities: int
-    histogram: str
-    histogram_limit: float
 
     @property
     def relative_std_over_batch(self) -> float:
@@ -96,8 +91,8 @@ class ModelStatistics(ShownAsTable, Sequence):
 
         Args:
             columns: any of ``layer``, ``shape``, ``mean``, ``std``, ``std over batch``, ``over rms``, ``zeros``,
-                ``saturated``, ``min``, ``max``, ``NaN``, ``inf``, ``histogram``, ``dead units``, in the order wanted.
-                By default all but ``min``, ``max`` and ``histogram``, and the two counts only where they are not 0.
+                ``saturated``, ``min``, ``max``, ``NaN``, ``inf``, ``dead units``, in the order wanted. By default all
+                but ``min`` and ``max``, and the two counts only where they are not 0.
 
         Raises:
             ValueError: an unknown column.
@@ -126,11 +121,10 @@ COLUMNS: dict[str, Callable[[LayerStatistics], str]] = {
     "max": lambda layer: f"{layer.maximum:.3g}",
     "NaN": lambda layer: f"{layer.nans:,}",
     "inf": lambda layer: f"{layer.infinities:,}",
-    "histogram": lambda layer: f"{layer.histogram} ±{layer.histogram_limit:.3g}",
     "dead units": lambda layer: f"{layer.dead_units} of {layer.units}",
 }
-TEXT = frozenset({"layer", "shape", "histogram"})
-EXTRA = frozenset({"min", "max", "histogram"})  # on request
+TEXT = frozenset({"layer", "shape"})
+EXTRA = frozenset({"min", "max"})  # on request
 
 
 def layer_statistics(
@@ -204,8 +198,7 @@ class _Running:
         self.count = 0
         self.mean = self.squares = self.zeros = torch.zeros((), dtype=torch.float64)
         self.saturated = self.nans = self.infinities = 0
-        self.minimum, self.maximum = torch.inf, -torch.inf
-        self.histogram = _Histogram()
+        self.minimum = self.maximum = torch.nan
 
     def add(self, output: torch.Tensor) -> None:
         """Merge the outputs ``(batch, ...)`` for one more batch."""
@@ -220,9 +213,8 @@ class _Running:
         self.nans += int(values.isnan().sum())
         self.infinities += int(values.isinf().sum())
         if len(numbers := values[~values.isnan()]):
-            self.minimum = min(self.minimum, numbers.min().item())
-            self.maximum = max(self.maximum, numbers.max().item())
-        self.histogram.add(values[values.isfinite()])
+            self.minimum = min(numbers.min().item(), self.minimum)  # in this order a NaN gives way
+            self.maximum = max(numbers.max().item(), self.maximum)
         if self.limits:
             low, high = self.limits
             near = (values < low + SATURATED_WITHIN) | (values > high - SATURATED_WITHIN)
@@ -266,35 +258,7 @@ class _Running:
             maximum=self.maximum,
             nans=self.nans,
             infinities=self.infinities,
-            histogram=str(self.histogram),
-            histogram_limit=self.histogram.limit,
         )
-
-
-class _Histogram:
-    """Counts in equal bins around 0; where a value lies outside, the range doubles and bins are merged by twos."""
-
-    def __init__(self):
-        self.limit = 0.0
-        self.counts = torch.zeros(BINS)
-
-    def add(self, values: torch.Tensor) -> None:
-        if not len(values):
-            return
-        largest = values.abs().max().item()
-        if self.limit == 0.0 and largest > 0:
-            self.limit = 2.0 ** math.floor(math.log2(largest))
-        while self.limit <= largest and largest > 0:
-            self.limit *= 2
-            inner, outside = self.counts.reshape(-1, 2).sum(1), torch.zeros(BINS // 4)
-            self.counts = torch.cat([outside, inner, outside])
-        limit = self.limit or 1.0
-        self.counts += torch.histc(values, BINS, -limit, limit)
-
-    def __str__(self) -> str:
-        """A block for each bin, as high as its share of the fullest; the lowest block for any that holds something."""
-        levels = (self.counts / self.counts.max().clamp(min=1) * (len(BLOCKS) - 1)).ceil().int().tolist()
-        return "".join(BLOCKS[level] for level in levels)
 
 
 def _by_unit(sample: torch.Tensor) -> torch.Tensor:

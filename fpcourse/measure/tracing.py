@@ -22,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.hooks import RemovableHandle
 
-from fpcourse.measure.calls import Call, Trace, labels_of
+from fpcourse.measure.calls import Call, Trace, depths_among, labels_of
 from fpcourse.measure.expectations import expectation
 from fpcourse.measure.hooks import TransientHook
 from fpcourse.measure.nested import shapes_of, shapes_text, sizes_of
@@ -52,8 +52,8 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     """
     check_is_module(model)
     recorder = _Recorder(model)
-    recorder.restorations.callback(keep_inputs((args, kwargs)))
     try:
+        recorder.restorations.callback(keep_inputs((args, kwargs)))
         try:
             with calls_visible(recorder.modules), _hooks(recorder):
                 model(*args, **kwargs)
@@ -174,6 +174,10 @@ class _Recorder:
 
     def trace(self) -> Trace:
         done = [entry for entry in self.entries if entry.output is not None]
+        if len(done) < len(self.entries):  # a call whose error the model caught is not around those inside it
+            depths = depths_among([e.output is not None for e in self.entries], [e.depth for e in self.entries])
+            for entry, depth in zip(self.entries, depths, strict=True):
+                entry.depth = depth
         names = [self.names[id(entry.module)] for entry in done]
         ran = {id(entry.module) for entry in done}
         labelled = zip(done, names, labels_of(names), strict=True)
@@ -189,22 +193,23 @@ class _Recorder:
             shapes = shapes_text(shapes_of((args, kwargs))) or "no tensor"
             expected = expectation(module, args, kwargs)
             last = self.last_completed
-            worked = f"the last call that worked: {self._name(last.module)}" if last else "no call had finished yet"
+            name = last is not None and (self.names[id(last.module)] or type(last.module).__name__)
+            worked = f"the last call that worked: {name}" if name else "no call had finished yet"
             error.add_note(
                 f"in {self.names[id(module)] or 'the model itself'} ({_one_line(module)}), "
                 f"called with {shapes}{expected}; {worked}"
             )
+        # The others were ended by an exception that the model has caught.
+        passed = [entry for entry in self.open_calls if entry.frame in frames]
+        for entry in passed:
+            entry.input += shapes_of(entry.frame.f_locals["kwargs"])
+            entry.output = (), (), 0
+        if passed:
+            passed[-1].error = type(error).__name__ + (expected if passed[-1].frame is frames[-1] else "")
         for entry in self.open_calls:
-            if entry.frame in frames:  # else an exception ended it that the model has caught
-                entry.input += shapes_of(entry.frame.f_locals["kwargs"])
-                entry.output = (), (), 0
-                entry.error = type(error).__name__ + (expected if entry.frame is frames[-1] else "")
             entry.frame = None  # it holds tensors
         self.open_calls.clear()
         error.partial_trace = self.trace()
-
-    def _name(self, module: nn.Module) -> str:
-        return self.names[id(module)] or type(module).__name__
 
 
 def _runs(frame: FrameType, inside: FrameType) -> bool:
@@ -243,7 +248,7 @@ def _parameters_of(entry: _Entry, ran: set[int]) -> list[nn.Parameter | None]:
     if isinstance(module, ParametrizationList):
         return []
     own = list(module._parameters.values())
-    if entry.is_leaf and module._modules:
+    if entry.is_leaf and module._modules and not entry.error:
         for inner in module.modules():
             if id(inner) not in ran or isinstance(inner, ParametrizationList):
                 own += inner._parameters.values()

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
@@ -23,8 +23,16 @@ def calls_visible(modules: Sequence[nn.Module]) -> Iterator[None]:
             yield
 
 
-def inside_compiled(model: nn.Module, name: str) -> bool:
-    """Whether the module of this name is compiled, or lies in one that is."""
+def check_uncompiled(model: nn.Module, names: Iterable[str]) -> None:
+    """Raise a RuntimeError for modules that are compiled, or lie in one that is; hooks have seen nothing of these."""
+    if compiled := [name for name in names if _is_inside_compiled(model, name)]:
+        raise RuntimeError(
+            f"{', '.join(compiled)}: in compiled code, where torch need not call hooks, and nothing was seen; "
+            'run the forward under torch.compiler.set_stance("force_eager")'
+        )
+
+
+def _is_inside_compiled(model: nn.Module, name: str) -> bool:
     parts = name.split(".") if name else []
     ancestors = (model.get_submodule(".".join(parts[:end])) for end in range(len(parts) + 1))
     return "torch._dynamo" in sys.modules and any(map(_is_compiled, ancestors))

@@ -24,18 +24,19 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
         ValueError: a trace without calls, or one whose tensors are not ``(batch, features)``.
     """
     rows, failed = _ribbon_rows(trace), trace.failed
-    lines = len(rows) + bool(failed)
+    error = fill(f"raised {failed.error}", 52) if failed else ""
+    lines = len(rows) + 0.6 * len(error.splitlines()) + 0.4 * bool(failed)
     figure, axes = one_axes(height=0.31 * lines + 0.35, left=0.01, right=0.99, bottom=0.01, top=0.99)
     axes.set(xlim=(0, 10), ylim=(lines - 0.4, -0.9))
     axes.axis("off")
     for x, text, side in ((0.1, "output of", "left"), (5.2, "tensor", "center"), (9.9, "shape", "right")):
         axes.text(x, -0.65, text, ha=side, va="center", style="italic")
     if failed:
-        axes.text(0.1, len(rows), failed.label, va="center", weight="bold", color=ERROR)
-        axes.text(9.9, len(rows), fill(f"raised {failed.error}", 52), va="center", ha="right", color=ERROR)
+        axes.text(0.1, len(rows) - 0.3, failed.label, va="top", weight="bold", color=ERROR)
+        axes.text(9.9, len(rows) - 0.3, error, va="top", ha="right", color=ERROR)
     for at, (label, (batch, features)) in enumerate(rows):
         width, height = 0.7 * np.log2(features + 1), 0.12 + 0.08 * np.log2(batch + 1)
-        colour = FEATURES if at == 0 else OUTPUT if at == lines - 1 else HIDDEN
+        colour = FEATURES if at == 0 else OUTPUT if at == len(rows) - 1 and not failed else HIDDEN
         weight = "bold" if at == active else "normal"
         if at == active:
             axes.add_patch(Rectangle((0, at - 0.46), 10, 0.92, facecolor=BATCH, alpha=0.16))

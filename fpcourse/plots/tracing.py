@@ -12,6 +12,7 @@ from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.shapes import check_calls
 from fpcourse.plots.style import WIDTH, in_style, one_axes
 
+LONGEST = 32  # letters of a label; longer ones lose their beginning
 STATES = ("finished", "raised", "waiting")
 
 
@@ -36,12 +37,13 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
     head = 0.06 + 0.2 * len(error.splitlines())
     height = 0.29 * len(names) + 0.56 + head
     labels = [name or trace.calls[0].type for name in names]
+    labels = [label if len(label) <= LONGEST else "…" + label[1 - LONGEST :] for label in labels]
     left = 0.04 + 0.0145 * max(map(len, labels))  # a letter of the labels is about that share of the width
     figure, axes = one_axes(height=height, left=left, right=0.99, bottom=0.46 / height, top=1 - head / height)
     for call, (begin, end) in zip(trace.calls, _spans(trace.calls), strict=True):
         row = names.index(call.name)
         place = ((begin + 0.54, row - 0.32), end - begin - 0.08, 0.64)
-        colour, alpha = (ERROR if call is failed else HIDDEN, 1) if call.is_leaf else (MUTED, 0.35)
+        colour, alpha = (ERROR, 1) if call is failed else (HIDDEN, 1) if call.is_leaf else (MUTED, 0.35)
         axes.add_patch(Rectangle(*place, facecolor=colour, alpha=alpha))
     ran = {call.name for call in trace.calls}
     for row, name in enumerate(names):
@@ -50,7 +52,7 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
     figure.text(0.01, 1 - 0.04 / height, error, va="top", color=ERROR)
     steps = sum(call.is_leaf for call in trace.calls)
     axes.set(xlim=(0.45, steps + 0.55), ylim=(len(names) - 0.5, -0.5), xlabel="step (a leaf call each)")
-    axes.set_xticks(range(1, steps + 1))
+    axes.set_xticks(range(1, steps + 1, 1 + steps // 15))
     axes.set_yticks(range(len(names)), labels)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

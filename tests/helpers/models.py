@@ -151,7 +151,7 @@ class Oracle:
             row = {
                 "name": name,
                 "type": type(module).__name__,
-                "depth": len(self.open),
+                "around": list(self.open),
                 "is_leaf": True,
                 "training": module.training,
                 "input_shapes": shapes([args, kwargs]),
@@ -188,15 +188,21 @@ class Oracle:
     @property
     def calls(self):
         passed = [row for error, row in self.raised if error is self.error]
-        nothing = {"output_shapes": (), "output_dtypes": (), "output_bytes": 0, "error": type(self.error).__name__}
-        rows = [row | nothing if any(row is one for one in passed) else row for row in self.rows]
-        done = [row for row in rows if "output_shapes" in row]
+        for row in passed:  # the innermost ended first
+            said = type(self.error).__name__ if row is passed[0] else ""
+            row.update(output_shapes=(), output_dtypes=(), output_bytes=0, error=said)
+        done = [row for row in self.rows if "output_shapes" in row]
+        for row in done:
+            row["depth"] = sum("output_shapes" in outer for outer in row["around"])
         names = [row["name"] for row in done]
         labels = []
         for number, name in enumerate(names):
             again = f":{names[: number + 1].count(name)}" if names.count(name) > 1 else ""
             labels.append(name + again or done[number]["type"])
-        return tuple(Call(label=label, **row) for row, label in zip(done, labels, strict=True))
+        return tuple(
+            Call(label=label, **{name: value for name, value in row.items() if name != "around"})
+            for row, label in zip(done, labels, strict=True)
+        )
 
 
 def tensors_of(value):

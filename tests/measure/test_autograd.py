@@ -339,6 +339,13 @@ def test_sparse_saves_are_refused():
         autograd_graph(torch.sparse.mm(torch.eye(3).to_sparse(), weight))
 
 
+def test_what_torch_hides_is_said():
+    h = torch.ones(2, 3, requires_grad=True) * 1
+    h[:, :2].exp_()
+    (row,) = (row for row in autograd_graph(h).table().rows if row[1] == "CopySlices")
+    assert row[2] == "(what the operation inside saved is not seen)"
+
+
 def test_table_and_repr():
     model = mlp([64, 256, 10])
     graph = autograd_graph(model(torch.randn(32, 64)), model)

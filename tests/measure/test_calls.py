@@ -202,7 +202,18 @@ def test_filter_by_type_and_name(choice, labels):
     kept = result.filter(**choice)
     assert type(kept) is Trace and [call.label for call in kept] == labels
     assert (kept.parameters, kept.trainable_parameters) == (3649, 3649)
-    assert len(result) == 8 and all(call in result.calls for call in kept.calls)
+    assert len(result) == 8 and all(call._replace(depth=1) in result.calls for call in kept)
+
+
+def test_a_filtered_tree_has_no_strangers_in_it():
+    part = nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 8))))
+    result = trace(part, torch.randn(1, 8))
+    layers = result.filter(type="Linear")
+    assert [(call.name, call.depth) for call in layers] == [("0", 0), ("1.0", 0), ("1.1.0", 0)]
+    table = layers.table(("layer", "parameters"), leaves=False, depth=1)
+    assert table.rows == (("0", "72"), ("1.0", "72"), ("1.1.0", "72")) and table.depths == (0, 0, 0)
+    rows = result.filter(name="1*").table(("layer",), leaves=False).rows
+    assert [row[0] for row in rows] == ["1", "  1.0", "  1.1", "    1.1.0"]
 
 
 def test_filter_keeps_containers_too():

@@ -172,3 +172,36 @@ def test_a_parametrised_layer_wants_what_it_wanted_before():
     layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 2))
     note, _ = note_of(nn.Sequential(layer), torch.ones(1, 3))
     assert note.startswith("in 0 (ParametrizedLinear") and expected_in(note) == ["it expects a last axis of 4"]
+
+
+class Positions(nn.Embedding):
+    """Its first argument is no index into the table."""
+
+    def forward(self, ids, positions):
+        return super().forward(positions)
+
+
+class Graph(nn.Module):
+    """A forward of its own beside weights: what its first tensor should be, nobody knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def forward(self, x, edges):
+        return x * self.weight[edges]
+
+
+def test_of_a_forward_of_ones_own_no_false_cause_is_told():
+    note, _ = note_of(Positions(20, 4), torch.tensor([1, 5]), torch.arange(30), error=IndexError)
+    assert expected_in(note) == []
+    note, _ = note_of(Graph(), None, torch.zeros(2, dtype=torch.long), error=TypeError)
+    assert expected_in(note) == []
+    note, _ = note_of(Graph(), torch.ones(2, dtype=torch.double), torch.zeros(7, dtype=torch.long))
+    assert expected_in(note) == ["its weights are float32, the input is float64"]
+
+
+def test_under_autocast_other_dtypes_are_no_mistake():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        note, _ = note_of(nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 1)), torch.ones(5, 4))
+    assert expected_in(note) == ["it expects a last axis of 2"]

@@ -108,7 +108,7 @@ def test_outputs_of_any_structure():
 def test_what_is_not_alike_is_refused(net, function, said):
     expected = "the function for relu:1 must return a torch.float32 tensor of shape (8, 64) on cpu, as it was given; "
     with (
-        pytest.raises(ValueError, match=re.escape(f"{expected}it returned {said}") + "$"),
+        pytest.raises(ValueError, match=re.escape(f"{expected}got {said}") + "$"),
         replace(net, "relu:1", function),
     ):
         net(X)
@@ -121,13 +121,22 @@ def test_errors_of_names(net):
         replace(net, "layr1", abs),
     ):
         pass
-    said = "relu:3: not called in this forward pass, relu ran 2 times"
+    said = "relu:3: not called, so nothing was replaced; in the last pass relu ran 2 times"
     with pytest.raises(ValueError, match=f"^{said}$"), replace(net, "relu:3", torch.neg):
         net(X)
     with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"), replace("net", "relu", abs):
         pass
-    with replace(net, "relu:3", torch.neg):
-        pass  # nothing ran, so nothing was missed
+    with pytest.raises(ValueError, match="in the last pass relu ran 0 times"), replace(net, "relu", torch.neg):
+        pass
+
+
+def test_a_model_that_is_entered_by_another_method(net):
+    net.encode = lambda X: net.relu(net.layer1(X))
+    plain = net.encode(X)
+    with replace(net, "relu:2", torch.zeros_like):  # counted over the whole block
+        assert torch.equal(net.encode(X), plain) and not net.encode(X).any()
+    with pytest.raises(ValueError, match="layer3: not called"), replace(net, "layer3", torch.neg):
+        net.encode(X)
 
 
 def test_after_an_error_the_hooks_are_gone(net):
@@ -138,6 +147,7 @@ def test_after_an_error_the_hooks_are_gone(net):
 
 def test_a_copy_made_inside_the_block_is_not_changed(net):
     with replace(net, "relu", torch.zeros_like):
+        net(X)
         twin = copy.deepcopy(net)
     assert torch.equal(twin(X), net(X))
 

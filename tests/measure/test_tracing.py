@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -980,9 +981,10 @@ def test_the_call_that_failed_is_the_last_row_and_says_what_it_expected():
         "0.0    (2, 4)", "0.1    (2, 4)", "1.0    (2, 4)", "1.1    raised", f"  ^ {error}",
     ]  # fmt: skip
     tree = partial.table(("layer", "output"), leaves=False)
-    assert tree.rows[0] == ("Sequential", "raised") and tree.rows[1] == ("  0", "(2, 4)") and tree.errors == {6: error}
+    assert tree.rows[0] == ("Sequential", "") and tree.rows[1] == ("  0", "(2, 4)") and tree.error == (6, error)
     folded = partial.table(("layer", "output"), leaves=False, depth=1)
-    assert folded.rows[1:] == (("  0", "(2, 4)"), ("  1", "raised")) and folded.errors == {2: "RuntimeError"}
+    assert folded.rows[1:] == (("  0", "(2, 4)"), ("  1", "raised")) and folded.error == (2, error)
+    assert partial.filter(type="Sequential").failed is None
     assert trace(nn.ReLU(), torch.ones(2)).failed is None
 
 
@@ -991,6 +993,30 @@ def test_a_container_that_fails_on_its_own_is_the_last_row():
     _, partial = note_of(model, torch.ones(2, 3))
     assert [(call.label, call.error) for call in partial] == [("first", ""), ("Run", "RuntimeError")]
     assert [call.label for call in partial.calls] == ["Run", "first"]
+
+
+def test_a_container_that_fails_at_once_counts_its_own_parameters():
+    block = Run(lambda self, x: x + torch.ones(7), a=nn.Linear(4, 4), b=nn.Linear(4, 4))
+    _, partial = note_of(nn.Sequential(block), torch.ones(2, 3))
+    assert partial.failed.label == "0" and partial.failed.parameters == 0
+
+
+def test_inputs_that_cannot_be_looked_into():
+    class Unreadable(Mapping):
+        def __getitem__(self, key):
+            raise RuntimeError("closed")
+
+        def __iter__(self):
+            return iter("a")
+
+        def __len__(self):
+            return 1
+
+    model = nn.Sequential(nn.BatchNorm1d(3))
+    before = state_of(model)
+    with pytest.raises(RuntimeError, match="closed"):
+        trace(model, Unreadable())
+    assert state_of(model) == before
 
 
 def test_a_call_by_keyword_that_fails_has_its_shapes():
@@ -1070,7 +1096,7 @@ def test_a_model_that_catches_its_own_error_is_traced_through():
     result = trace(model, torch.ones(2, 3))
     assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
         ("Run", 0, False),
-        ("wrong.0", 2, True),
+        ("wrong.0", 1, True),
         ("rescue", 1, False),
         ("rescue.0", 2, True),
         ("last", 1, True),
@@ -1135,7 +1161,7 @@ def test_a_model_that_catches_an_interrupt_is_traced_through():
     assert state_of(model) == before
     assert [(call.label, call.depth, call.is_leaf) for call in result.calls] == [
         ("Run", 0, False),
-        ("wrong.0", 2, True),
+        ("wrong.0", 1, True),
         ("rescue", 1, False),
         ("rescue.0", 2, True),
         ("last", 1, True),
@@ -1252,7 +1278,7 @@ def test_a_nested_trace_whose_error_is_caught():
 
     partial, model = [], Run(forward, sub=nn.Sequential(nn.Tanh(), nn.Linear(9, 9)), last=nn.ReLU())
     result = trace(model, torch.ones(2, 3))
-    assert [(call.label, call.depth) for call in result.calls] == [("Run", 0), ("sub.0", 2), ("last", 1)]
+    assert [(call.label, call.depth) for call in result.calls] == [("Run", 0), ("sub.0", 1), ("last", 1)]
     assert [call.label for call in partial[0]] == ["0", "1"]
 
 

@@ -930,8 +930,6 @@ def test_random_models_are_traced_as_by_plain_hooks(error, data):
     assert [comparable(call, hollow) for call in result.calls] == [comparable(call, hollow) for call in oracle.calls]
     leaves = [call for call in result.calls if call.is_leaf and not call.error]
     assert list(result) == leaves + ([] if oracle.error is None else [result.failed])
-    if oracle.error is not None:
-        assert result.failed.name == oracle.failed["name"] and result.failed.depth == oracle.failed["depth"]
 
 
 def comparable(call, hollow):

@@ -538,11 +538,11 @@ def test_each_line_of_looking_inside_runs():
 
     names = []
     for line, _ in tables("Looking inside")[0][1:]:
-        of = {"model": clinical_mlp(), "X": X, "names": ["relu"], **vars(fpcourse)}
+        of = {"model": clinical_mlp(), "X": X, "torch": torch, "names": ["relu"], **vars(fpcourse)}
         name = re.search(r"[a-z_]+(?=\()", line)[0]
         of[name] = getattr(fpcourse, name)
-        exec(f"{line} pass" if line.startswith("with") else f"found = {line}", of)
-        # Its own pass, or none: but for capture, which looks into the reader's.
-        assert of["model"].training and of["model"].bn1.num_batches_tracked == (line.startswith("autograd_graph"))
+        readers_own = line.startswith(("autograd_graph", "with replace"))  # else its own pass, or none here
+        exec(line + (" model(X)" if readers_own else " pass") if line.startswith("with") else f"found = {line}", of)
+        assert of["model"].training and of["model"].bn1.num_batches_tracked == readers_own
         names.append(name)
-    assert len(names) == len(set(names)) == 8 and set(names) <= set(fpcourse.__all__)
+    assert len(names) == len(set(names)) == 9 and set(names) <= set(fpcourse.__all__)

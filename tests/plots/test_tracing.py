@@ -86,6 +86,20 @@ def test_a_timeline_marks_the_call_that_failed():
     )
 
 
+def test_a_timeline_marks_a_container_that_failed_and_cuts_long_names():
+    class Fails(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x) + torch.ones(7)
+
+    name = "a_part_of_the_model_with_a_name_that_is_longer_than_a_figure_is_wide"
+    model = nn.Sequential()
+    model.add_module(name, Fails(nn.ReLU()))
+    with pytest.raises(RuntimeError) as caught:
+        trace(model, torch.zeros(2, 3))
+    figure = plots.call_timeline(caught.value.partial_trace)
+    assert rows(figure)[1] == f"…{name[-31:]}" and [bar[-1] for bar in bars(figure)] == [MUTED, ERROR, HIDDEN]
+
+
 def test_a_timeline_needs_calls_and_a_row_for_each():
     with pytest.raises(ValueError, match="no call to draw"):
         plots.call_timeline(CALLS.filter(name="none"))
