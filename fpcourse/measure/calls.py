@@ -84,7 +84,7 @@ class Trace(ShownAsTable, Sequence):
 
     @property
     def failed(self) -> Call | None:
-        """The call that raised, in the trace that an error carries: the innermost one that hooks saw begin."""
+        """The innermost call that raised, in the trace that an error carries; None in any other."""
         return next((call for call in self.calls if call.error), None)
 
     def __repr__(self) -> str:
