@@ -16,6 +16,7 @@ PARTS = (
     "practice",
     "alt_texts",
     "static_maths",
+    "predictions",
     "go_deeper",  # folds what all of the above have made
     "named_folds",
     # What surrounds a page: addresses, its day, its scripts and styles. Scripts wait once all have been added.

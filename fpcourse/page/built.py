@@ -8,7 +8,7 @@ from html import escape
 from itertools import chain, count
 from typing import Any
 
-from fpcourse.page.explorable import COVERED, Control, Explorable, Try
+from fpcourse.page.explorable import Control, Explorable, Try
 from fpcourse.page.markup import asset, display_bundle, frame_data, values_script
 from fpcourse.page.view import View, close
 
@@ -42,10 +42,10 @@ def page_html(explorable: Explorable, identifier: str) -> str:
         + "".join(_control_html(control, identifier) for control in explorable.controls)
         + _buttons_html(explorable)
         + "</form>"
-        f'<figure class="fp-view"><div class="fp-frame">{start["html"]}</div>'
+        f'<div class="fp-stage"><figure class="fp-view"><div class="fp-frame">{start["html"]}</div>'
         f'<figcaption aria-live="polite">{escape(start["caption"])}</figcaption>'
         f"{values_script(start['values'])}</figure>"
-        f'<p class="fp-cover" hidden>{COVERED}</p>'
+        '<div class="fp-card" role="group" aria-label="Question" tabindex="-1" hidden></div></div>'
         + "".join(_try_html(explorable, attempt, identifier) for attempt in explorable.tries)
         + f'<script type="text/plain" class="fp-frames">{packed(list(frames.values()))}</script>'
         f"<script>{asset('explorables.js')}</script></div>"
@@ -103,11 +103,18 @@ def _control_html(control: Control, identifier: str) -> str:
 
 
 def _buttons_html(explorable: Explorable) -> str:
-    names = [("copy", "Copy link to this view"), ("reset", "Reset")]
+    steps = {"back": "Step back", "play": "Play", "forward": "Step forward"} if explorable.play else {}
+    menu = {"copy": "Copy link to this view", "reset": "Reset"}
     if explorable.play:
-        names = [("back", "Step back"), ("forward", "Step forward"), ("play", "Play"), *names]
-    buttons = "".join(f'<button type="button" data-do="{do}">{text}</button>' for do, text in names)
-    return f'<div class="fp-buttons">{buttons}<span role="status"></span></div>'
+        menu["speed"] = "Play more slowly"
+    return (
+        f'<div class="fp-buttons"><span role="status"></span>{_buttons(steps)}'
+        f'<details class="fp-menu"><summary>More</summary><div>{_buttons(menu)}</div></details></div>'
+    )
+
+
+def _buttons(names: dict[str, str]) -> str:
+    return "".join(f'<button type="button" data-do="{do}">{text}</button>' for do, text in names.items())
 
 
 def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
@@ -116,8 +123,7 @@ def _try_html(explorable: Explorable, attempt: Try, identifier: str) -> str:
     return (
         f'<div class="fp-try" data-state="{json.dumps(positions, separators=(",", ":"))}">'
         f'<p><a class="fp-try-link" href="#{identifier}">Try this: {escape(explorable.changes(positions))}.</a> '
-        f"{escape(attempt.question)}</p>"
-        f'<div class="fp-guesses" role="group" aria-label="{escape(attempt.question)}">'
-        f'{guesses}<button type="button" hidden>Skip</button></div>'
+        f'<span class="fp-question">{escape(attempt.question)}</span></p>'
+        f'<div class="fp-guesses" hidden>{guesses}<button type="button" data-skip>Skip</button></div>'
         f'<p class="fp-answer">{escape(attempt.answer)}</p></div>'
     )

@@ -37,7 +37,9 @@ def frame_data(view: View, identifier: str) -> dict[str, Any]:
         if is_picture:
             # Figures that follow one another are one picture: the alt text is read out once.
             drawn = "".join(svg(figure, f"{identifier}-{number}-") for number, figure in parts)
-            pieces.append(f'<div class="fp-picture" role="img" aria-label="{escape(view.alt)}">{drawn}</div>')
+            pieces.append(
+                f'<div class="fp-picture" role="img" tabindex="0" aria-label="{escape(view.alt)}">{drawn}</div>'
+            )
         else:
             pieces += [part._repr_html_() for _, part in parts]
     return {"html": "".join(pieces), "caption": view.caption, "values": view.values}

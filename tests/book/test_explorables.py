@@ -7,23 +7,28 @@ from functools import cached_property
 
 import expected
 import pytest
-from helpers.built_book import A_TICK, pages, stop_clock, wait_until_ready
+from helpers.built_book import A_TICK, pages, press, stop_clock, wait_until_ready
 from helpers.visits import opened
 from playwright.sync_api import expect
 
 CHAPTERS = [path for path in pages() if expected.of_page(path)]
 PAGE = "book/00_start.html"
 
-# What a figure shows now: its values, its caption and its HTML, but for what the theme's script sets on code.
-SHOWN = """(root) => ({
-    values: JSON.parse(root.querySelector('.fp-values').textContent),
-    caption: root.querySelector('figcaption').textContent,
-    html: root.querySelector('.fp-frame').innerHTML.replaceAll(/ tabindex="-?\\d"/g, ''),
-    alt: root.querySelector('[role=img]')?.getAttribute('aria-label'),
-})"""
+# What a figure shows now: its values, its caption and its HTML, but for what the theme's script sets on code, and
+# for the picture of the frame before, which stays beside an error.
+SHOWN = """(root) => {
+    const frame = root.querySelector('.fp-frame').cloneNode(true);
+    frame.querySelectorAll('.fp-stale').forEach((picture) => picture.remove());
+    return {
+        values: JSON.parse(root.querySelector('.fp-values').textContent),
+        caption: root.querySelector('figcaption').textContent,
+        html: frame.innerHTML.replaceAll(/ tabindex="-?\\d"/g, ''),
+        alt: frame.querySelector('[role=img]')?.getAttribute('aria-label'),
+    };
+}"""
 
 # Each combination is set by the reader's inputs, so that the page's own script shows it; then the start again.
-FRAMES = """(root) => {
+FRAMES = """(root, read) => {
     const {controls} = JSON.parse(root.dataset.config);
     const combinations = controls.reduce(
         (begun, control) => begun.flatMap((places) => control.texts.map((_, at) => [...places, at])), [[]]);
@@ -34,7 +39,7 @@ FRAMES = """(root) => {
             if (slider) slider.value = places[i]; else input.checked = true;
             input.dispatchEvent(new Event('input', {bubbles: true}));
         });
-        return [places, (SHOWN)(root)];
+        return [places, (read ?? (SHOWN))(root)];
     });
     root.querySelector('[data-do=reset]').click();
     return frames;
@@ -59,7 +64,7 @@ class Explorable:
         return self.root.evaluate(SHOWN)
 
     def press(self, what: str) -> None:
-        self.root.locator(f"[data-do={what}]").click()
+        press(self.root, what)
 
     def focus(self, control: dict):
         """The control's input, reached by keyboard focus."""
@@ -149,6 +154,23 @@ def check_captions(frames: dict) -> None:
             assert first["html"] != second["html"], f"{one} and {two} show the same picture"
 
 
+HEIGHTS = """(root) => (FRAMES)(root, (root) => {
+    const [bottom, top] = [root.querySelector('.fp-stage'), root.querySelector('.fp-controls')]
+        .map((e) => e.getBoundingClientRect()).map((box, i) => i ? box.top : box.bottom);
+    return Math.round(bottom - top);
+})""".replace("FRAMES", FRAMES)
+
+
+def test_a_figure_with_its_controls_and_caption_fits_a_laptop_at_one_height(chapter):
+    for explorable in chapter[0]:
+        explorable.root.scroll_into_view_if_needed()
+        explorable.page.wait_for_function(
+            "(root) => root.querySelector('.fp-stage').style.minHeight", arg=explorable.root.element_handle()
+        )
+        heights = {height for _, height in explorable.root.evaluate(HEIGHTS)}
+        assert len(heights) == 1 and heights.pop() <= 720, explorable.id
+
+
 def test_each_control_moves_by_keyboard_from_end_to_end(chapter):
     """The others at their start; what shows is what its input shows."""
     for explorable in chapter[0]:
@@ -175,22 +197,26 @@ def test_every_combination_is_reached_by_keyboard(chapter):
             assert explorable.shown() == frame, (explorable.id, places)
 
 
-def test_each_try_covers_its_result_until_a_guess_or_a_skip(chapter):
+def test_each_try_asks_over_the_figure_before_and_answers_beside_its_state(chapter):
     for explorable in chapter[0]:
         page, attempts = explorable.page, explorable.root.locator(".fp-try").all()
-        figure = explorable.root.locator(".fp-view")
+        figure, card = explorable.root.locator(".fp-view"), explorable.root.locator(".fp-card")
         assert len(attempts) == 3
         for index, attempt in enumerate(attempts):
             attempt.locator(".fp-try-link").focus()
             page.keyboard.press("Enter")
-            assert figure.evaluate("(figure) => figure.inert && getComputedStyle(figure).opacity === '0'")
-            assert not attempt.locator(".fp-answer").is_visible()
+            assert card.locator("p").inner_text() == attempt.locator(".fp-question").inner_text()
+            assert figure.evaluate("(figure) => figure.inert")
+            assert explorable.shown() == explorable.frames[explorable.start]
             # Focus is on the first guess: the keyboard goes on from there.
             for _ in range(index):
                 page.keyboard.press("Tab")
+            button = page.evaluate("document.activeElement.textContent")
             page.keyboard.press("Enter")
-            assert attempt.locator(".fp-answer").is_visible()
-            assert figure.evaluate("(figure) => !figure.inert && getComputedStyle(figure).opacity === '1'")
+            said = "" if button == "Skip" else f"You said: {button}. "
+            answer = attempt.locator(".fp-answer").text_content()
+            assert card.locator("p").text_content() == said + answer
+            assert figure.evaluate("(figure) => !figure.inert")
             places = tuple(json.loads(attempt.get_attribute("data-state")))
             assert explorable.shown() == explorable.frames[places]
             start, texts = explorable.texts(explorable.start), explorable.texts(places)

@@ -1,7 +1,7 @@
 """explorables.js on a page of two explorables, without a build: what they owe to one another and to the reader."""
 
 import pytest
-from helpers.built_book import A_TICK, record, stop_clock, wait_until_ready
+from helpers.built_book import A_TICK, press, record, stop_clock, wait_until_ready
 
 from fpcourse.page.built import page_html
 from fpcourse.page.explorable import Explorable, Try
@@ -40,10 +40,6 @@ def open_at(page, state: str) -> None:
 
 def values(page, name: str) -> dict:
     return page.evaluate(f"JSON.parse(document.querySelector('#{name} .fp-values').textContent)")
-
-
-def press(page, name: str, what: str) -> None:
-    page.locator(f"#{name} [data-do={what}]").click()
 
 
 def move(page, name: str, control: str, to: int) -> None:
@@ -90,7 +86,7 @@ def test_the_explorable_named_first_is_scrolled_to(two):
 
 def test_a_changed_address_and_the_back_button_are_followed(two):
     open_at(two, "#a?n=1")
-    press(two, "a", "play")
+    press(two.locator("#a"), "play")
     two.evaluate("location.hash = '#a?n=2;b?m=1'")
     two.wait_for_function("document.querySelector('#b figcaption').textContent.endsWith('m is 1.')")
     assert values(two, "a")["n"] == 2 and stays(two, "a")
@@ -110,7 +106,7 @@ def test_many_quick_changes_leave_the_address_of_the_last(two):
 
 @pytest.mark.parametrize("act", ["reset", "back", "forward", "slider", "try", "focus"])
 def test_play_stops_when_the_reader_acts(two, act):
-    press(two, "a", "play")
+    press(two.locator("#a"), "play")
     if act == "slider":
         move(two, "a", "m", 1)
     elif act == "try":
@@ -118,7 +114,7 @@ def test_play_stops_when_the_reader_acts(two, act):
     elif act == "focus":
         two.locator("#a .fp-table").focus()
     else:
-        press(two, "a", act)
+        press(two.locator("#a"), act)
     assert two.locator("#a [data-do=play]").text_content() == "Play"
     assert stays(two, "a")
 
@@ -126,32 +122,64 @@ def test_play_stops_when_the_reader_acts(two, act):
 def test_play_at_the_end_begins_again(two):
     move(two, "a", "n", 3)
     stop_clock(two)
-    press(two, "a", "play")
+    press(two.locator("#a"), "play")
     assert values(two, "a")["n"] == 0
     two.clock.run_for(A_TICK)
     assert values(two, "a")["n"] == 1
 
 
-def test_while_covered_nothing_moves_but_reset(two):
+def test_while_a_question_is_open_nothing_moves_but_reset(two):
     two.locator("#a .fp-try-link").click()
     for control in two.locator("#a .fp-control").all():
         assert control.evaluate("(element) => element.inert")
     assert two.locator("#a [data-do=play]").evaluate("(element) => element.inert")
     assert not two.locator("#b .fp-control").first.evaluate("(element) => element.inert")
-    guesses = two.get_by_role("group", name="What is n?")
-    guesses.get_by_text("3", exact=True).click()
-    assert two.locator("#a .fp-answer").is_visible() and values(two, "a")["n"] == 3
-    press(two, "a", "reset")
-    assert not two.locator("#a .fp-answer").is_visible() and values(two, "a")["n"] == 0
+    card = two.locator("#a .fp-card")
+    two.get_by_role("group", name="What is n?").get_by_text("3", exact=True).click()
+    assert card.inner_text().startswith("You said: 3. ANSWER") and values(two, "a")["n"] == 3
+    press(two.locator("#a"), "reset")
+    assert not card.is_visible() and values(two, "a")["n"] == 0
     two.locator("#a .fp-try-link").click()
-    press(two, "a", "reset")
-    assert two.locator("#a .fp-view").evaluate("(figure) => !figure.inert && getComputedStyle(figure).opacity === '1'")
+    press(two.locator("#a"), "reset")
+    assert two.locator("#a .fp-view").evaluate("(figure) => !figure.inert") and not card.is_visible()
 
 
-def test_a_covered_figure_is_printed(two):
+@pytest.mark.parametrize("answered", [False, True])
+def test_escape_closes_a_question_and_gives_the_focus_back(two, answered):
+    move(two, "a", "n", 2)
+    link, card = two.locator("#a .fp-try-link"), two.locator("#a .fp-card")
+    link.click()
+    assert values(two, "a")["n"] == 0  # the figure as the question finds it
+    if answered:
+        card.get_by_text("Skip").click()
+        assert card.locator("p").inner_text() == "ANSWER"
+    two.keyboard.press("Escape")
+    assert not card.is_visible() and link.evaluate("(link) => link === document.activeElement")
+    assert values(two, "a")["n"] == (3 if answered else 2)
+
+
+def test_an_answer_goes_when_the_reader_moves_on(two):
+    two.locator("#a .fp-try-link").click()
+    two.locator("#a .fp-card").get_by_text("Skip").click()
+    move(two, "a", "m", 1)
+    assert not two.locator("#a .fp-card").is_visible()
+
+
+def test_a_figure_is_printed_without_its_question(two):
     two.locator("#a .fp-try-link").click()
     two.emulate_media(media="print")
-    assert two.locator("#a .fp-view").evaluate("(figure) => getComputedStyle(figure).opacity") == "1"
+    assert not two.locator("#a .fp-card").is_visible()
+    assert two.locator("#a .fp-table").evaluate("(table) => getComputedStyle(table).filter") == "none"
+
+
+def test_play_has_two_speeds(two):
+    stop_clock(two)
+    press(two.locator("#a"), "speed")
+    press(two.locator("#a"), "play")
+    two.clock.run_for(A_TICK)
+    assert values(two, "a")["n"] == 0
+    two.clock.run_for(A_TICK)
+    assert values(two, "a")["n"] == 1
 
 
 def test_one_moved_slider_announces_itself_alone(two):

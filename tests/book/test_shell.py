@@ -136,6 +136,28 @@ def test_menu_opens_on_a_phone(opened):
     expect(link).to_be_visible()
 
 
+def test_a_page_read_in_the_dark_prints_dark_on_white_and_is_dark_again(opened):
+    page = opened("book/01_forward_pass.html", scheme="dark")
+    page.evaluate("""() => addEventListener('beforeprint', () => {
+        window.printed = ['.bd-article p', '.bd-article pre', '.fp-picture text'].map((name) => {
+            const {color, fill} = getComputedStyle(document.querySelector(name));
+            return (name.endsWith('text') ? fill : color).match(/[0-9.]+/g).slice(0, 3).map(Number);
+        });
+    })""")
+    page.pdf()
+    assert all(max(colour) < 90 for colour in page.evaluate("window.printed"))
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_paper_has_solutions_and_no_code_of_figures(page):
+    page.open_page("book/01_forward_pass.html")
+    page.emulate_media(media="print")
+    solution, figure = page.locator(".tag_solution pre").first, page.locator(".tag_hide-input pre").first
+    assert solution.evaluate("(e) => e.checkVisibility() && e.offsetHeight > 0") and not figure.is_visible()
+    assert page.evaluate("""[...document.querySelectorAll('.bd-article pre')]
+        .every((pre) => !pre.checkVisibility() || pre.scrollWidth <= pre.clientWidth)""")
+
+
 def test_printing_shows_the_start_frame_and_no_controls(page):
     page.open_page("book/00_start.html")
     page.emulate_media(media="print")

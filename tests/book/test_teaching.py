@@ -25,4 +25,5 @@ def test_a_state_is_copied_by_a_button_of_the_name_given(page):
     page.open_page(PAGE)
     name = page.locator("article em").first.inner_text()
     page.open_page("book/06_modes.html")
+    page.locator(".fp-menu > summary").first.click()
     assert page.get_by_role("button", name=name, exact=True).count() >= 1

@@ -25,6 +25,14 @@ def wait_until_ready(page) -> None:
     page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
 
 
+def press(explorable, what: str) -> None:
+    """One of an explorable's buttons, those in its menu too."""
+    button = explorable.locator(f"[data-do={what}]")
+    if not button.is_visible():
+        explorable.locator(".fp-menu > summary").click()
+    button.click()
+
+
 def stop_clock(page) -> None:
     """From now on the page's clock, which was installed before, moves by ``page.clock.run_for`` alone."""
     page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)

@@ -7,11 +7,11 @@ from playwright.sync_api import Browser, Page
 
 from helpers.built_book import NARROW, PATIENCE, SIZES, record, violations, wait_until_ready
 
-UNFOLD = "document.querySelectorAll('details').forEach((fold) => { fold.open = true; })"
+UNFOLD = "document.querySelectorAll('details:not(.fp-menu)').forEach((fold) => { fold.open = true; })"
 # axe takes most of its time for the thousands of spans of highlighted code; their colours are judged on a specimen.
 FLATTEN = "document.querySelectorAll('div.highlight pre').forEach((pre) => { pre.textContent = pre.textContent; })"
 WITHOUT_SCRIPTS = ("article h1", "nav.bd-links a", "article p", ".fp-picture svg", ".fp-explore figcaption",
-                   ".fp-guesses", ".fp-answer", ".fp-controls")  # fmt: skip
+                   ".fp-answer", ".fp-controls", ".fp-guesses", ".fp-card")  # fmt: skip
 FORMULA = "document.querySelector('article .formula svg')?.getBoundingClientRect().height"
 FURNITURE = (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer")
 

@@ -175,7 +175,7 @@ def test_45_frames_of_four_histograms_stay_light():
 def test_controls_are_hidden_until_the_script_runs(soup):
     form = soup.find(class_="fp-controls")
     assert form.has_attr("hidden") and form["autocomplete"] == "off"
-    assert soup.find(class_="fp-cover").has_attr("hidden")
+    assert soup.find(class_="fp-card").has_attr("hidden")
     assert not soup.figure.has_attr("hidden")
 
 
@@ -186,9 +186,10 @@ def test_a_try_can_be_read_without_the_script(soup):
     assert first.a["href"] == "#explore-wave" and json.loads(first["data-state"]) == [2, 1, 1]
     *guesses, skip = first.find(class_="fp-guesses").find_all("button")
     assert [guess.string for guess in guesses] == ["<up> & up", "down"]
-    assert skip.string == "Skip" and skip.has_attr("hidden")
+    assert skip.string == "Skip" and skip.has_attr("data-skip")
     assert first.find(class_="fp-answer").string == "It goes <u>up</u>."
-    for element in [paragraph, *guesses, first.find(class_="fp-answer")]:
+    assert first.find(class_="fp-guesses").has_attr("hidden")  # buttons do nothing without it
+    for element in [paragraph, first.find(class_="fp-answer")]:
         assert not any(
             parent.has_attr("hidden") for parent in (element, *element.parents) if parent.name != "[document]"
         )

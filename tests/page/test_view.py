@@ -361,7 +361,9 @@ def test_figures_that_follow_one_another_are_one_picture():
     frame = frame_data(View([figure(), rich_figure(), TABLE, figure()], "See.", "a", {}), "id")
     pictures = BeautifulSoup(frame["html"], "html.parser").find_all(role="img")
     assert [len(picture.find_all("svg")) for picture in pictures] == [2, 1]
-    assert frame["html"].startswith(f'<div class="fp-picture" role="img" aria-label="a">{svg(figure(), "id-0-")}<svg')
+    assert frame["html"].startswith(
+        f'<div class="fp-picture" role="img" tabindex="0" aria-label="a">{svg(figure(), "id-0-")}<svg'
+    )
     assert svg(rich_figure(), "id-1-") in frame["html"] and svg(figure(), "id-3-") in frame["html"]
 
 

@@ -6,12 +6,16 @@
   const start = controls.map((control) => control.start);
   const played = controls.findIndex((control) => control.name === play);
   const form = find(".fp-controls");
+  const stage = find(".fp-stage");
   const figure = find(".fp-view");
+  const card = find(".fp-card");
   let state = [...start];
   let frames = null;
   let timer = null;
   let writing = null;
   let saying = null;
+  let tick = 1200;
+  let opened = null; // the try whose card is open, and the state before
 
   const unpack = async () => {
     const packed = atob(find(".fp-frames").textContent);
@@ -23,9 +27,35 @@
   // The last control changes fastest, as in the order in which the frames were drawn.
   const frameNumber = () => state.reduce((number, at, i) => number * controls[i].texts.length + at, 0);
 
+  const frameHtml = (number) => frames.frames[number].map((piece) => frames.pieces[piece]).join("");
+
+  // Beside an error without a picture the one before stays, greyed, as it led there.
+  const fill = (frame, number, before) => {
+    frame.innerHTML = frameHtml(number);
+    const now = frame.querySelector(".fp-picture");
+    if (!now && before) {
+      before.classList.add("fp-stale");
+      before.setAttribute("aria-hidden", "true");
+      frame.append(before);
+    }
+    return now;
+  };
+  // The picture before fades out over the new one.
+  const fade = (before, place) => {
+    stage.querySelectorAll(".fp-leaving").forEach((old) => old.remove());
+    before.classList.add("fp-leaving");
+    before.setAttribute("aria-hidden", "true");
+    Object.assign(before.style, place);
+    before.addEventListener("animationend", () => before.remove());
+    stage.append(before);
+  };
+
   const paint = () => {
     const number = frameNumber();
-    find(".fp-frame").innerHTML = frames.frames[number].map((piece) => frames.pieces[piece]).join("");
+    const before = find(".fp-frame .fp-picture");
+    const place = before && { left: `${before.offsetLeft}px`, top: `${before.offsetTop}px`, width: `${before.offsetWidth}px` };
+    const now = fill(find(".fp-frame"), number, before);
+    if (now && before && before.innerHTML !== now.innerHTML && !before.matches(".fp-stale")) fade(before, place);
     const caption = find("figcaption");
     if (caption.textContent !== frames.captions[number]) caption.textContent = frames.captions[number];
     find(".fp-values").textContent = JSON.stringify(frames.values[number]);
@@ -88,25 +118,28 @@
     const button = find('[data-do="play"]');
     if (button) button.textContent = "Play";
   };
+  // The reader moves the figure: it plays no longer, and an answer is about a state that has passed.
+  const rest = () => { stop(); close(); };
   const say = (text) => {
     clearTimeout(saying);
     find("[role=status]").textContent = text;
   };
   const actions = {
-    back: () => { stop(); step(-1); },
-    forward: () => { stop(); step(1); },
+    back: () => { rest(); step(-1); },
+    forward: () => { rest(); step(1); },
     play: () => {
       if (timer) return stop();
+      close();
       if (state[played] === controls[played].texts.length - 1) set(state.with(played, 0));
-      timer = setInterval(() => step(1), 1200);
+      timer = setInterval(() => step(1), tick);
       find('[data-do="play"]').textContent = "Pause";
     },
-    reset: () => {
+    speed: () => {
       stop();
-      uncover();
-      root.querySelectorAll(".fp-answer").forEach((answer) => { answer.hidden = true; });
-      set([...start]);
+      tick = tick === 1200 ? 2400 : 1200;
+      find('[data-do="speed"]').textContent = tick === 1200 ? "Play more slowly" : "Play faster";
     },
+    reset: () => { rest(); set([...start]); },
     copy: async () => {
       const link = address(ownPiece() || `${root.id}?`);
       try {
@@ -119,43 +152,103 @@
     },
   };
 
-  const cover = (covered) => {
-    figure.classList.toggle("fp-covered", covered);
-    // The answer is about the state that the question set: nothing moves until it is given. Reset stays.
+  // The question lies over the figure as it stands before; the answer beside the figure that proves it.
+  const ask = (asking) => {
+    stage.classList.toggle("fp-asking", asking);
     [figure, ...form.querySelectorAll(".fp-control, [data-do=back], [data-do=forward], [data-do=play]")]
-      .forEach((element) => { element.inert = covered; });
-    find(".fp-cover").hidden = !covered;
+      .forEach((element) => { element.inert = asking; });
   };
-  const uncover = () => {
-    cover(false);
-    root.querySelectorAll(".fp-try[data-open]").forEach((attempt) => {
-      delete attempt.dataset.open;
-      attempt.querySelector(".fp-guesses").hidden = true;
-    });
+  const close = () => {
+    ask(false);
+    card.hidden = true;
+    card.replaceChildren();
+    opened = null;
+  };
+  const open = (attempt) => {
+    const before = opened?.before ?? state;
+    rest();
+    opened = { attempt, before };
+    const question = document.createElement("p");
+    question.textContent = attempt.querySelector(".fp-question").textContent;
+    const guesses = attempt.querySelector(".fp-guesses").cloneNode(true);
+    guesses.hidden = false;
+    guesses.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => answer(button)));
+    card.append(question, guesses);
+    card.hidden = false;
+    card.setAttribute("aria-label", question.textContent);
+    ask(true);
+    set([...start]);
+    if (root.getBoundingClientRect().top < 0) root.scrollIntoView();
+    guesses.querySelector("button").focus();
+  };
+  const answer = (button) => {
+    const { attempt } = opened;
+    ask(false);
+    set(JSON.parse(attempt.dataset.state));
+    const text = document.createElement("p");
+    text.textContent = attempt.querySelector(".fp-answer").textContent;
+    if (!("skip" in button.dataset)) {
+      const guess = document.createElement("strong");
+      guess.textContent = `You said: ${button.textContent}. `;
+      text.prepend(guess);
+    }
+    const leave = document.createElement("button");
+    leave.type = "button";
+    leave.textContent = "Close";
+    leave.addEventListener("click", () => dismiss());
+    card.replaceChildren(text, leave);
+    card.focus();
+  };
+  // Closed without an answer, the figure is as it was before the question.
+  const dismiss = () => {
+    const { attempt, before } = opened;
+    if (stage.classList.contains("fp-asking")) set(before);
+    close();
+    attempt.querySelector(".fp-try-link").focus();
   };
   const prepareTry = (attempt) => {
-    const guesses = attempt.querySelector(".fp-guesses");
-    const answer = attempt.querySelector(".fp-answer");
-    const buttons = guesses.querySelectorAll("button");
-    buttons[buttons.length - 1].hidden = false;
-    guesses.hidden = answer.hidden = true;
+    attempt.querySelector(".fp-answer").hidden = true;
     attempt.querySelector(".fp-try-link").addEventListener("click", (event) => {
       event.preventDefault();
-      stop();
-      uncover();
-      attempt.dataset.open = "";
-      guesses.hidden = false;
-      answer.hidden = true;
-      cover(true);
-      set(JSON.parse(attempt.dataset.state));
-      buttons[0].focus();
+      open(attempt);
     });
-    buttons.forEach((button) => button.addEventListener("click", () => {
-      uncover();
-      answer.hidden = false;
-      answer.tabIndex = -1;
-      answer.focus();
-    }));
+  };
+
+  // What lies below the figure stays where it is: room for the tallest frame, measured when the page has time for it.
+  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 10 }));
+  const reserve = () => {
+    const twin = stage.cloneNode(true);
+    Object.assign(twin.style, { position: "absolute", visibility: "hidden", minHeight: "0", width: `${stage.offsetWidth}px` });
+    twin.querySelector(".fp-card").hidden = true;
+    let tallest = 0;
+    let number = 0;
+    const measure = (idle) => {
+      root.append(twin); // there for the length of this task alone
+      do {
+        fill(twin.querySelector(".fp-frame"), number, twin.querySelector(".fp-picture"));
+        twin.querySelector("figcaption").textContent = frames.captions[number];
+        tallest = Math.max(tallest, twin.offsetHeight);
+        number += 1;
+      } while (number < frames.frames.length && idle.timeRemaining() > 5);
+      twin.remove();
+      if (number < frames.frames.length) whenIdle(measure);
+      else stage.style.minHeight = `${tallest}px`;
+    };
+    whenIdle(measure);
+  };
+  const reserveWhenNear = () => {
+    let width = 0;
+    const sizes = new ResizeObserver(() => {
+      if (stage.offsetWidth && stage.offsetWidth !== width) {
+        width = stage.offsetWidth;
+        reserve();
+      }
+    });
+    new IntersectionObserver(([entry], observer) => {
+      if (!entry.isIntersecting) return;
+      observer.disconnect();
+      sizes.observe(stage);
+    }, { rootMargin: "100%" }).observe(root);
   };
 
   const begin = () => {
@@ -163,19 +256,29 @@
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => {
       const name = event.target.name.replace(`${root.id}-`, "");
-      stop();
+      rest();
       set(state.with(controls.findIndex((control) => control.name === name), Number(event.target.value)));
     });
-    form.addEventListener("click", (event) => actions[event.target.dataset.do]?.());
+    form.addEventListener("click", (event) => {
+      const action = actions[event.target.dataset.do];
+      if (!action) return;
+      event.target.closest(".fp-menu")?.removeAttribute("open");
+      action();
+    });
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      form.querySelector(".fp-menu").removeAttribute("open");
+      if (opened) dismiss();
+    });
     root.querySelectorAll(".fp-try").forEach(prepareTry);
     figure.addEventListener("focusin", stop);
     addEventListener("hashchange", () => {
       if (!pieces().length) return;
-      stop();
-      uncover();
+      rest();
       readAddress();
     });
     readAddress();
+    reserveWhenNear();
     if (pieces()[0]?.startsWith(`${root.id}?`)) {
       root.closest("details")?.setAttribute("open", "");
       root.scrollIntoView();
@@ -183,8 +286,8 @@
   };
 
   unpack().then((unpacked) => { frames = unpacked; begin(); }).catch((error) => {
-    find(".fp-cover").textContent = "This browser cannot move the figure; it shows the start.";
-    find(".fp-cover").hidden = false;
+    card.textContent = "This browser cannot move the figure; it shows the start.";
+    card.hidden = false;
     console.warn("explorable not started", error);
   });
 })();

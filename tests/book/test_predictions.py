@@ -1,0 +1,85 @@
+"""The output that answers a prediction waits for it, and never where it could not be opened."""
+
+import expected
+import pytest
+from helpers.built_book import pages
+from playwright.sync_api import expect
+
+PAGE = "book/01_forward_pass.html"
+CHAPTERS = [path for path in pages() if expected.of_page(path)]
+
+
+def run_of(page, cell: str):
+    return page.locator(f"#{cell} details.prediction")
+
+
+def is_open(fold) -> bool:
+    return fold.evaluate("(fold) => fold.open")
+
+
+def test_a_question_opens_its_run_when_it_is_answered(page):
+    page.open_page(PAGE)
+    run, quiz = run_of(page, "library-run"), page.locator("#predict-library")
+    output = run.locator(".output").first
+    expect(output).to_be_hidden()
+    quiz.locator("input[type=radio]").first.check()
+    expect(output).to_be_hidden()
+    quiz.get_by_role("button", name="Check").click()
+    expect(output).to_be_visible()
+    page.reload()  # the answer is in the record
+    expect(output).to_be_visible()
+    assert not is_open(run_of(page, "middle"))
+
+
+def test_a_prediction_without_options_opens_its_run_with_its_answer(page):
+    page.open_page(PAGE)
+    expect(run_of(page, "one-unit").locator(".output").first).to_be_hidden()
+    page.locator("#unit details > summary, details:has(+ #one-unit) > summary").first.click()
+    expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
+
+
+def test_one_key_skips(page):
+    page.open_page(PAGE)
+    run_of(page, "one-unit").locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
+
+
+def test_a_link_to_a_run_opens_it(page):
+    page.open_page(f"{PAGE}#middle")
+    assert is_open(run_of(page, "middle")) and not is_open(run_of(page, "one-unit"))
+    page.evaluate("location.hash = 'one-unit'")
+    expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
+
+
+def test_one_switch_shows_the_runs_of_all_pages(page):
+    def states():
+        return set(page.locator("details.prediction").evaluate_all("(folds) => folds.map((fold) => fold.open)"))
+
+    page.open_page(PAGE)
+    page.get_by_role("button", name="Always show runs").click()
+    assert states() == {True}
+    page.open_page("book/02_shapes.html")
+    assert states() == {True}
+    page.get_by_role("button", name="Fold runs until I have predicted").click()
+    page.open_page(PAGE)
+    assert states() == {False}
+
+
+@pytest.mark.parametrize("medium", ["print", "no script"])
+def test_on_paper_and_without_scripts_nothing_is_folded(new_context, html, medium):
+    page = new_context(java_script_enabled=medium == "print").new_page()
+    page.goto((html / PAGE).as_uri())
+    if medium == "print":
+        page.emulate_media(media="print")
+    outputs = page.locator("details.prediction:not(.go-deeper *) .output")
+    assert outputs.count() > 5
+    assert outputs.evaluate_all("(all) => all.every((output) => output.checkVisibility() && output.offsetHeight > 0)")
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_no_figure_with_controls_is_folded(html, new_context, path):
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto((html / path).as_uri())
+    assert page.locator("details.prediction").count() > 0
+    assert page.locator("details.prediction .fp-explore").count() == 0
