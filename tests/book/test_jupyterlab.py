@@ -100,6 +100,7 @@ def notebook(lab, browser):
         tab.get_by_text("Run All Cells", exact=True).click()
         prompts = tab.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt")
         expect(prompts).to_have_text([prompt(cell, at) for at, cell in enumerate(code, 1)], timeout=RUN_MS)
+        tab.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # until then JupyterLab may move the focus
         assert tab.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
         return tab
 
@@ -126,7 +127,7 @@ def built(page, path: str, explorable: str, state: str) -> dict:
 
 def shows(tab, wanted: dict) -> None:
     """The notebook's explorable comes to show the same as the built page."""
-    expect(tab.locator(".jp-OutputArea figcaption")).to_have_text(wanted["caption"], timeout=15_000)
+    expect(tab.locator(".jp-OutputArea figcaption")).to_have_text(wanted["caption"], timeout=RUN_MS)
     assert tab.locator(".jp-OutputArea:has(> * figcaption)").evaluate(SEEN) == wanted
 
 

@@ -216,13 +216,16 @@
 
   // What lies below the figure stays where it is: room for the tallest frame, measured when the page has time for it.
   const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 10 }));
+  let measuring = 0;
   const reserve = () => {
+    const run = ++measuring; // of two, the later holds: the width has changed
     const twin = stage.cloneNode(true);
     Object.assign(twin.style, { position: "absolute", visibility: "hidden", minHeight: "0", width: `${stage.offsetWidth}px` });
     twin.querySelector(".fp-card").hidden = true;
     let tallest = 0;
     let number = 0;
     const measure = (idle) => {
+      if (run !== measuring) return;
       root.append(twin); // there for the length of this task alone
       do {
         fill(twin.querySelector(".fp-frame"), number, twin.querySelector(".fp-picture"));
@@ -278,7 +281,9 @@
       readAddress();
     });
     readAddress();
-    reserveWhenNear();
+    // A page is as wide as it stays once all of it is there.
+    if (document.readyState === "complete") reserveWhenNear();
+    else addEventListener("load", reserveWhenNear);
     if (pieces()[0]?.startsWith(`${root.id}?`)) {
       root.closest("details")?.setAttribute("open", "");
       root.scrollIntoView();
