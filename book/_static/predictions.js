@@ -3,18 +3,10 @@
   "use strict";
   const KEY = "fpcourse.runs";
   const folds = [...document.querySelectorAll("details.prediction")];
-  const kept = () => {
-    try {
-      return localStorage.getItem(KEY) === "shown";
-    } catch {
-      return false; // this browser keeps nothing
-    }
-  };
-  const keep = (shown) => {
-    try {
-      localStorage.setItem(KEY, shown ? "shown" : "folded");
-    } catch { /* it lasts until the page is left */ }
-  };
+  let shown = false;
+  try {
+    shown = localStorage.getItem(KEY) === "shown";
+  } catch { /* this browser keeps nothing: the switch lasts until the page is left */ }
 
   // The question stands before the cell: a quiz, or an answer to unfold.
   const questionOf = (fold) => {
@@ -42,14 +34,17 @@
   button.type = "button";
   button.className = "prediction-switch";
   const label = () => {
-    button.textContent = kept() ? "Fold runs until I have predicted" : "Always show runs";
+    button.textContent = shown ? "Fold runs until I have predicted" : "Always show runs";
   };
   button.addEventListener("click", () => {
-    keep(!kept());
-    folds.forEach((fold) => { fold.open = kept(); });
+    shown = !shown;
+    folds.forEach((fold) => { fold.open = shown; });
     label();
+    try {
+      localStorage.setItem(KEY, shown ? "shown" : "folded");
+    } catch { /* as above */ }
   });
-  if (kept()) folds.forEach((fold) => { fold.open = true; });
+  if (shown) folds.forEach((fold) => { fold.open = true; });
   label();
   folds[0]?.after(button);
 })();

@@ -66,6 +66,13 @@ def test_one_switch_shows_the_runs_of_all_pages(page):
     assert states() == {False}
 
 
+def test_the_switch_works_where_the_browser_keeps_nothing(page):
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('blocked'); }})")
+    page.open_page(PAGE)
+    page.get_by_role("button", name="Always show runs").click()
+    assert is_open(run_of(page, "one-unit")) and is_open(run_of(page, "middle"))
+
+
 @pytest.mark.parametrize("medium", ["print", "no script"])
 def test_on_paper_and_without_scripts_nothing_is_folded(new_context, html, medium):
     page = new_context(java_script_enabled=medium == "print").new_page()
