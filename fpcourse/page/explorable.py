@@ -15,7 +15,6 @@ import torch
 from fpcourse.page.view import View
 
 MOST_COMBINATIONS = 128
-COVERED = "The figure is covered until you have guessed or skipped the question below."
 
 
 @dataclass(frozen=True)

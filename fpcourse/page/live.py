@@ -6,11 +6,12 @@ from html import escape
 
 import ipywidgets as widgets
 
-from fpcourse.page.explorable import COVERED, Control, Explorable, Try
+from fpcourse.page.explorable import Control, Explorable, Try
 from fpcourse.page.markup import asset, display_bundle, fallback_picture, figure_html
 from fpcourse.page.view import close
 
 _COUNTER = itertools.count(1)
+COVERED = "The figure is covered until you have guessed or skipped the question below."
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
