@@ -62,11 +62,13 @@ def test_a_row_of_the_pages_holds_what_lighthouse_reports():
         "total-blocking-time": {"numericValue": 20.4},
         "total-byte-weight": {"numericValue": 150 * 1024},
         "network-requests": {"details": {"items": [{}] * 14}},
+        "dom-size": {"numericValue": 4321},
     }
     scores = dict(zip(bench.SCORES, (0.97, 1, 1, 0.5), strict=True))
-    report = {"audits": audits, "categories": {name: {"score": score} for name, score in scores.items()}}
+    categories = {name: {"score": score} for name, score in scores.items()}
+    report = {"audits": audits, "categories": categories, "environment": {"benchmarkIndex": 1234.5}}
     row = bench.row("book/01_forward_pass.html", report)
-    assert row == ["01_forward_pass", "97", "100", "100", "50", "1.5", "20", "150", "14"]
+    assert row == ["01_forward_pass", "97", "100", "100", "50", "1.5", "20", "150", "14", "4321", "1234"]
     assert f"| {' | '.join(row)} |" in bench.text([row], "1.2.3") and len(row) == len(bench.HEADER)
 
 

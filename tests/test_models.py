@@ -1,12 +1,17 @@
 """models: the article's network against the same operations written as plain torch functions."""
 
+import math
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from trained_weights import WEIGHTS, trained, worth
 
+from fpcourse.cohort import patients
 from fpcourse.models import ClinicalMLP, mlp
 
 
@@ -130,3 +135,33 @@ def test_mlp_errors():
     for widths in ([20, 0], [20.0, 1], [True, 1]):
         with pytest.raises(ValueError, match="positive whole number"):
             mlp(widths)
+
+
+TRAINED = {"first unit of layer1": 0.122, "logit": -1.940, "probability": 0.126}  # patient 0
+
+
+def test_the_trained_network_gives_patient_0_its_three_numbers_and_draws_nothing():
+    before = torch.get_rng_state()
+    net, X = ClinicalMLP.trained(), patients(16).X
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not net.training and all(p.requires_grad for p in net.parameters())
+    with torch.no_grad():
+        logit = plain_forward(net, X, training=False)[0].item()
+        numbers = (net.layer1(X)[0, 0].item(), logit, 1 / (1 + math.exp(-logit)))
+    assert [round(number, 3) for number in numbers] == list(TRAINED.values())
+    net.layer1.weight.data.zero_()
+    assert ClinicalMLP.trained().layer1.weight.any()  # each caller's own
+
+
+def test_the_note_beside_the_weights_says_what_its_risks_are_worth():
+    scores, said = worth(ClinicalMLP.trained()), WEIGHTS.with_name("README.md").read_text(encoding="utf8")
+    auroc, loss = re.search(r"AUROC ([\d.]+), log loss ([\d.]+)\.\n", said).groups()
+    assert float(auroc) == pytest.approx(scores.auroc, abs=6e-4)
+    assert float(loss) == pytest.approx(scores.log_loss, abs=6e-4)
+
+
+@pytest.mark.exhaustive
+def test_training_again_gives_the_shipped_network():
+    X, shipped, again = patients(16).X, ClinicalMLP.trained(), trained().model
+    assert (shipped(X) - again(X)).abs().max() < 0.05
+    assert abs(worth(shipped).auroc - worth(again).auroc) < 0.005

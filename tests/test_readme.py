@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from helpers.built_book import pages
 from helpers.notebooks import read
 from readme import risks
 from refresh import NOTEBOOKS, ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
-MINUTES = {path.stem: re.search(r"\*(\d+) minutes", read(path).cells[0].source)[1] for path in NOTEBOOKS}
+IN_ORDER = sorted(NOTEBOOKS, key=lambda path: pages().index(path.relative_to(ROOT).with_suffix(".html").as_posix()))
+MINUTES = {path.stem: re.search(r"\*(\d+) minutes", read(path).cells[0].source)[1] for path in IN_ORDER}
 
 
 def test_it_opens_with_a_run():

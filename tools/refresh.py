@@ -1,5 +1,9 @@
-"""Run every notebook in place and normalise it: python tools/refresh.py [NOTEBOOK ...]."""
+"""Run every notebook in place and normalise it, and let the checkers judge what a page's exercises offer.
 
+python tools/refresh.py [NOTEBOOK | book/exercises.json ...]
+"""
+
+import json
 import os
 import sys
 from pathlib import Path
@@ -7,8 +11,12 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from fpcourse.checks.exercises import check_form, checkers
+from fpcourse.checks.forms import data
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
+EXERCISES = ROOT / "book/exercises.json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 # What the built page folds is folded in JupyterLab and in Colab, too.
@@ -66,7 +74,20 @@ def refresh(path: Path) -> None:
     path.write_text(text_of(normalised(notebook)), encoding="utf8")
 
 
+def judged(form) -> dict:
+    """A form of an exercise with the checker's verdict on each of its answers."""
+    return data(form, {key: check_form(form, key) for key in form.every_key()})
+
+
+def refresh_exercises() -> None:
+    forms = {name: list(map(judged, checker.forms)) for name, checker in checkers().items() if checker.forms}
+    EXERCISES.write_text(json.dumps(forms, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
+
+
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else NOTEBOOKS:
+    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else [*NOTEBOOKS, EXERCISES]:
         print(path)
-        refresh(path)
+        if path.suffix == ".json":
+            refresh_exercises()
+        else:
+            refresh(path)

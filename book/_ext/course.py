@@ -10,6 +10,7 @@ PARTS = (
     "notebook_runs",
     # The text of a page: questions and exercises get their ids before cells get theirs; then links are resolved.
     "quizzes",
+    "exercises",
     "progress_table",
     "cell_anchors",
     "interview_bank",
@@ -19,11 +20,16 @@ PARTS = (
     "predictions",
     "go_deeper",  # folds what all of the above have made
     "named_folds",
+    "glossary_links",  # once links are resolved
+    "lean_code",
     # What surrounds a page: addresses, its day, its scripts and styles. Scripts wait once all have been added.
     "home_address",
     "colab_notebooks",
     "last_updated",
+    "search_texts",
+    "descriptions",
     "lean_styles",
+    "unmeasured_folds",
     "deferred_scripts",
     # Last, as it counts the warnings of all.
     "failed_stays_failed",

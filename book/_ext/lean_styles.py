@@ -18,7 +18,7 @@ UNUSED = ("scripts/fontawesome.*", "scripts/*.map", "styles/*.map", "vendor/font
 
 def words_of(html: Path) -> set[str]:
     """Every word that could be the name of a class in a page or script."""
-    files = [*html.rglob("*.html"), *(path for path in html.rglob("*.js") if path.name != "searchindex.js")]
+    files = [*html.rglob("*.html"), *(html / "_static").rglob("*.js")]
     return {word for path in files for word in re.findall(r"[A-Za-z_][\w-]*", path.read_text(encoding="utf8"))}
 
 

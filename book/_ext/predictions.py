@@ -1,7 +1,8 @@
 """The output that answers a prediction waits, folded, until the reader has answered it or skips it.
 
-It is the output of the next code cell. ``predictions.js`` opens the fold once the question above is answered, and keeps
-the switch that shows all runs. Without scripts, and on paper, nothing is folded.
+It is the output of the next code cell, and of those that follow it without a word between. ``predictions.js`` opens the
+fold once the question above is answered, and keeps the switch that shows all runs. Without scripts, and on paper, no
+fold is closed.
 """
 
 import re
@@ -21,15 +22,14 @@ def asks_to_predict(node) -> bool:
 
 
 def outputs_after(asking) -> list[nodes.Node]:
-    """The outputs of the next code cell that has any, before another prediction and in the same section."""
-    siblings = asking.parent.children
+    """The outputs of the next code cells, before another prediction and in the same section."""
+    siblings, outputs = asking.parent.children, []
     for node in siblings[siblings.index(asking) + 1 :]:
-        if asks_to_predict(node) or isinstance(node, nodes.section):
+        is_code = node.get("nb_element") == "cell_code"
+        if asks_to_predict(node) or isinstance(node, nodes.section) or (outputs and not is_code):
             break
-        outputs = [part for part in node.findall(nodes.container) if part.get("nb_element") == "cell_code_output"]
-        if outputs:
-            return [output for output in outputs if not moves(output)]
-    return []
+        outputs += [part for part in node.findall(nodes.container) if part.get("nb_element") == "cell_code_output"]
+    return [output for output in outputs if not moves(output)]
 
 
 def moves(output) -> bool:

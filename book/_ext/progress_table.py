@@ -1,56 +1,32 @@
 """What a reader can have done, by page: questions, predictions and exercises, counted here for the table of progress.
 
-An exercise is a section whose heading stands in a Markdown cell ``ex-<name>`` and that holds a code cell
-``ex-<name>-start``. The table stands in the section "Your progress", in a cell ``progress``. Scripts fill in both:
-``quizzes.js`` adds the boxes to tick, ``progress_table.js`` the table. It is on the book's first page, which Sphinx
-writes again whenever a page below it has changed.
+The table stands in the section "Your progress", in a cell ``progress``; ``progress_table.js`` fills it in. It is on the
+book's first page, which Sphinx writes again whenever a page below it has changed.
 """
 
 import json
-import re
-from html import escape
 
+from cells import cell_ids, cell_of
 from docutils import nodes
-from question_format import cell_of
-from quizzes import cell_ids
 from sphinx.transforms import SphinxTransform
-from sphinx.util import logging
 
 
 class progress_place(nodes.General, nodes.Element):
     """The place of the table, and what it counts."""
 
 
-class FindExercises(SphinxTransform):
-    default_priority = 866  # after the questions, before folding
+class PlaceTable(SphinxTransform):
+    default_priority = 866  # before folding
 
     def apply(self, **kwargs):
         ids = cell_ids(self.env) or []
-        metadata = self.env.metadata[self.env.docname]
-        metadata["exercises"], metadata["progress"] = [], False
-        sections = {}
+        self.env.metadata[self.env.docname]["progress"] = False
         for section in self.document.findall(nodes.section) if ids else ():
-            sections.setdefault(ids[cell_of(section)], section)
-        for cell in [node for node in self.document.findall(nodes.container) if node.get("nb_element") == "cell_code"]:
-            if name := re.fullmatch(r"(ex-.+)-start", ids[cell["cell_index"]] or ""):
-                self.mark(name[1], cell, sections.get(name[1]))
-        if (section := sections.get("progress")) and "your-progress" in section["ids"]:
-            metadata["progress"] = True
-            at = next((at for at, child in enumerate(section) if isinstance(child, nodes.section)), len(section))
-            section.insert(at, progress_place())
-
-    def mark(self, name, cell, section):
-        """A place for the box to tick, below the heading."""
-        if section is None or cell not in section.findall():
-            fault = "its code cell is in no section whose heading is in a Markdown cell of that id: name one so"
-            logging.getLogger(__name__).warning("exercise %r: %s", name, fault, location=cell)
-            return
-        metadata = self.env.metadata[self.env.docname]
-        metadata["exercises"].append(name)
-        page, title = self.env.docname.removeprefix("book/"), section.next_node(nodes.title)
-        metadata["myst_slugs"][name] = (section.line, name, title.astext())  # so that a link can lead to it
-        data = f'data-exercise="{escape(page)}#{name}" data-title="{escape(title.astext())}"'
-        section.insert(section.index(title) + 1, nodes.raw("", f'<div id="{name}" {data}></div>', format="html"))
+            if ids[cell_of(section)] == "progress" and "your-progress" in section["ids"]:
+                self.env.metadata[self.env.docname]["progress"] = True
+                at = next((at for at, child in enumerate(section) if isinstance(child, nodes.section)), len(section))
+                section.insert(at, progress_place())
+                return
 
 
 def pages(env) -> list[dict]:
@@ -84,6 +60,6 @@ def add_script(app, page, template, context, doctree):
 
 def setup(app):
     app.add_node(progress_place, html=(visit, None))
-    app.add_transform(FindExercises)
+    app.add_transform(PlaceTable)
     app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

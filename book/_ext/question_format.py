@@ -19,16 +19,28 @@ def label_of(node) -> str:
 
 
 def parts(first, notebook: bool) -> tuple[list, list, list]:
-    """The nodes of the question that begins here, its options and its feedback; nothing where they do not follow."""
+    """The nodes of the question that begins here, its options and its feedback; nothing where they do not follow.
+
+    A question without options asks for a number or a word: each item of its feedback begins with one, as code.
+    """
     rest = first.parent[first.parent.index(first) :]
     own = [first, *takewhile(lambda node: belongs(node, first, notebook), rest[1:])]
-    for at in range(2, len(own) - 2):
+    for at in range(1, len(own) - 2):
         options, fold, feedback, end = own[at - 1 : at + 3]
         if isinstance(fold, nodes.raw) and OPEN.fullmatch(fold.astext().strip()):
-            if counts(options) and counts(feedback) and end.astext().strip() == "</details>":
-                return own[: at + 3], options.children, feedback.children
+            if counts(feedback) and end.astext().strip() == "</details>":
+                if counts(options):
+                    return own[: at + 3], options.children, feedback.children
+                if all(map(typed_answer, feedback)):
+                    return own[: at + 3], list(map(typed_answer, feedback)), feedback.children
             break
     return [], [], []
+
+
+def typed_answer(item):
+    """The code by which an item of feedback begins; None for one that does not."""
+    opening = next((child for child in item.next_node(nodes.paragraph) or () if child.astext()), None)
+    return opening if isinstance(opening, nodes.literal) else None
 
 
 def belongs(node, first, notebook: bool) -> bool:
@@ -44,7 +56,9 @@ def counts(node) -> bool:
 
 def is_right(item) -> bool:
     strong = item.next_node(nodes.strong)
-    return strong is not None and strong.astext() == "Right." and item.astext().startswith("Right.")
+    answer = typed_answer(item)
+    said = item.astext().removeprefix(answer.astext() if answer else "").lstrip(": ")
+    return strong is not None and strong.astext() == "Right." and said.startswith("Right.")
 
 
 def faults(options: list, feedback: list):
@@ -52,7 +66,8 @@ def faults(options: list, feedback: list):
     if not options:
         yield (
             "expected a numbered list of options, then <details>, <summary>Answer</summary>, an empty line, a numbered "
-            "list of feedback, an empty line and </details>, all in one cell"
+            "list of feedback, an empty line and </details>, all in one cell; or no options, and feedback whose items "
+            "each begin with an answer to type, `18`: ..."
         )
         return
     if not 2 <= len(options) <= 5:
@@ -65,7 +80,7 @@ def faults(options: list, feedback: list):
         yield f"{right} items of feedback begin with **Right.**: begin that of the one right option so"
     for number, item in enumerate(feedback, 1):
         if match := re.match(r"(Wrong|No)\b", item.astext()):
-            yield f"feedback {number} begins with {match[0]!r}: begin with why the option tempts, then say what holds"
+            yield f"feedback {number} begins with {match[0]!r}: say what the answer counts or confuses, then what holds"
 
 
 def kind_of(label: str) -> str:

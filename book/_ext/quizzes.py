@@ -1,10 +1,11 @@
-"""A question in a page's text becomes a quiz: choose an option, check it, and read the feedback to it.
+"""A question in a page's text becomes a quiz: choose an option or type, check it, and read the feedback to it.
 
 CONTRIBUTING.md shows the format. The built page holds the question whole, with its answers folded; ``quizzes.js`` makes
 the options a form. A question that breaks the format fails the build. Its id is that of its cell; in a page that is no
 notebook, where cells have no ids, it is called after its section.
 """
 
+import json
 import re
 
 from cells import cell_ids, cell_of
@@ -53,6 +54,8 @@ class MakeQuizzes(SphinxTransform):
             return
         page = self.env.docname.removeprefix("book/")
         whole = quiz("", ids=[name], right=[is_right(item) for item in feedback].index(True) + 1, page=page)
+        if isinstance(options[0], nodes.literal):
+            whole["answers"] = [answer.astext() for answer in options]
         parent, at = first.parent, first.parent.index(first)
         parent[at : at + len(own)] = [whole]
         whole += own
@@ -70,6 +73,8 @@ class MakeQuizzes(SphinxTransform):
 
 def visit(writer, node):
     data = {"data-question": f"{node['page']}#{node['ids'][0]}", "data-right": str(node["right"])}
+    if "answers" in node:
+        data["data-answers"] = json.dumps(node["answers"], ensure_ascii=False)
     writer.body.append(writer.starttag(node, "div", CLASS="quiz", **data))
 
 

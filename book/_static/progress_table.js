@@ -16,16 +16,21 @@
   const foot = make("tfoot", {});
   const table = make("table", { className: "progress-table" },
     make("caption", { textContent: "What you have answered and done" }), make("thead", {}, head), body, foot);
-  const row = (first, counts) => make("tr", {}, make("th", { scope: "row" }, first),
-    ...counts.map(([done, of]) => make("td", { textContent: of ? `${done} of ${of}` : "–" })));
+  const row = (first, counts) => make("tr", {}, make("th", { scope: "row" }, first), ...counts.map(([done, of, solved]) =>
+    make("td", { textContent: of ? `${done} of ${of}${solved ? `, ${solved} solved here` : ""}` : "–" })));
   const kept = make("p", { className: "quiz-note", hidden: true });
 
   const paint = () => {
-    const counts = pages.map((page) => COLUMNS.map(([kind, , counts]) =>
-      [page[kind].filter((name) => counts(`${page.page}#${name}`)).length, page[kind].length]));
+    const { exercises } = read();
+    const isBegun = Object.values(read()).some((part) => Object.keys(Object(part)).length); // before, one can only import
+    [table, exporting, resetting].forEach((element) => { element.hidden = !isBegun; });
+    const counts = pages.map((page) => COLUMNS.map(([kind, , counts]) => {
+      const ids = page[kind].map((name) => `${page.page}#${name}`);
+      return [ids.filter(counts).length, ids.length, ids.filter((id) => exercises[id] === "solved").length];
+    }));
     body.replaceChildren(...pages.map(({ href, title }, i) => row(make("a", { href, textContent: title }), counts[i])));
     const sum = (at, which) => counts.reduce((total, count) => total + count[at][which], 0);
-    foot.replaceChildren(row("All pages", COLUMNS.map((_, at) => [sum(at, 0), sum(at, 1)])));
+    foot.replaceChildren(row("All pages", COLUMNS.map((_, at) => [0, 1, 2].map((which) => sum(at, which)))));
     const names = putAside();
     kept.hidden = !names.length;
     kept.textContent = `A record that this page could not read was put aside, in this browser: ${names.join(", ")}.`;
@@ -62,8 +67,8 @@
     const found = parseExport(text);
     chooser.value = "";
     if (found) add(found);
-    status.textContent = found ? `Imported from ${file.name}: ${Object.keys(found.answers).length} answers, ` +
-      `${Object.keys(found.exercises).length} exercises. What this browser had was kept.` :
+    status.textContent = found ? `Imported from ${file.name}; answers: ${Object.keys(found.answers).length}, ` +
+      `exercises: ${Object.keys(found.exercises).length}. What this browser had was kept.` :
       `${file.name} was not imported: ${fault(text)}. Nothing has changed.`;
   });
 
@@ -81,8 +86,9 @@
   });
   dialog.append(question, make("div", { className: "progress-buttons" }, cancel, remove));
 
-  const buttons = make("div", { className: "progress-buttons" }, button("Export", save),
-    button("Import", () => chooser.click()), button("Reset", () => dialog.showModal()), chooser);
+  const exporting = button("Export", save);
+  const resetting = button("Reset", () => dialog.showModal());
+  const buttons = make("div", { className: "progress-buttons" }, exporting, button("Import", () => chooser.click()), resetting, chooser);
   place.append(table, buttons, status, kept, dialog);
   onChange(paint);
   paint();

@@ -1,6 +1,7 @@
 // The record of a reader's progress, kept in this browser alone:
 //   {version: 2,
-//    answers: {"<page>#<id>": {first, last, right, sure}},  option numbers or typed texts; right and sure: of the first
+//    answers: {"<page>#<id>": {first, last, right, sure, tries}},  right and sure: of the first; an option's number, a
+//      typed text, or of an exercise its values as JSON, with the number of wrong answers
 //    exercises: {"<page>#<id>": "said" | "solved"},
 //    interview: {"<id>": {seen: true, rating, pile, due: "YYYY-MM-DD"}}}
 // What is not of this form may come from another edition of the book: it is not shown, and carried along.

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
+from fpcourse.checks.forms import Gaps
 from fpcourse.measure.autograd import autograd_graph
 from fpcourse.models import ClinicalMLP, mlp
 
@@ -118,23 +119,50 @@ class Value:
                 value.grad += arrived[value]
 
 
-@exercise(then="Give Value a sigmoid: from exp, with a power of −1, and by itself.")
+EXP_AND_RELU = (
+    Gaps(
+        """
+        def exp_and_relu(value, Value):
+            e = math.exp(value.data)
+            gate = ⟦float(value.data > 0) | max(value.data, 0.0)⟧
+            exp = Value(e, ((value, ⟦= e | math.exp(value.data) | value.data | 1.0 | value.data * e
+                | value.data * math.exp(value.data - 1)⟧),))
+            relu = Value(max(value.data, 0.0), ((value, ⟦gate | 1.0 | float(gate > 0)⟧),))
+            return exp, relu
+        """,
+        # Either gate says on which side of 0 the value is, and math.exp(value.data) is e.
+        also_right=("002", "102", "010", "012", "112"),
+    ),
+    Gaps(
+        """
+        def exp_and_relu(value, Value):
+            x = value.data
+            exp = Value(math.exp(x), ((value, ⟦math.exp(x) | x * math.exp(x - 1) | 1 / math.exp(x)⟧),))
+            if x > 0:
+                return exp, Value(⟦x | 1.0⟧, ((value, ⟦1.0 | x⟧),))
+            return exp, Value(0.0, ((value, 0.0),))
+        """
+    ),
+)
+
+
+@exercise(then="Give Value a sigmoid: from exp, with a power of −1, and by itself.", forms=EXP_AND_RELU)
 def exp_and_relu(attempt: Attempt) -> None:
     """The exponential and the ReLU of a Value: numbers and gradients, alone, used twice, and one after the other."""
     for sign in (1, -1, 1, -1):
-        data = sign * random.uniform(0.3, 2.0)
+        data = sign * round(random.uniform(0.3, 2.0), 3)  # as it is shown
         for name, torch_function, at in (("exp", torch.exp, 0), ("relu", torch.relu, 1)):
-            tried = f"{attempt.name}(Value({data:.4g}), Value), its {name}"
+            tried = f"{attempt.name}(Value({data}), Value), its {name}"
             source, x = Value(data), torch.tensor(data, dtype=torch.float64, requires_grad=True)
             y = torch_function(x)
             y.backward()
             output = _pair_from(attempt, source, tried)[at]
-            attempt.equal(output.data, y.item(), what="data")
+            attempt.equal(output.data, y.item(), list(_wrong_data(name, data)), what="its data")
             _compare_gradient(attempt, output, source, x.grad.item(), list(_wrong_derivatives(name, data)), tried)
-    for data in (random.uniform(0.3, 1.0), -random.uniform(0.3, 1.0)):
+    for data in (round(random.uniform(0.3, 1.0), 3), -round(random.uniform(0.3, 1.0), 3)):
         x, source = torch.tensor(data, dtype=torch.float64, requires_grad=True), Value(data)
         (torch.exp(x) * torch.exp(x) + torch.relu(x) * torch.exp(torch.relu(x)) + x * torch.relu(x)).backward()
-        tried = f"e * e + r * exp(r) + a * r, where a = Value({data:.4g}), e = exp(a), r = relu(a)"
+        tried = f"e * e + r * exp(r) + a * r, where a = value = Value({data}), e = exp(a), r = relu(a)"
         e, r = _pair_from(attempt, source, tried)
         result = e * e + r * _pair_from(attempt, r, tried)[0] + source * r
         _compare_gradient(attempt, result, source, x.grad.item(), [], tried)
@@ -178,20 +206,30 @@ def _compare_gradient(
 ) -> None:
     with attempt.running(tried):  # the reader's pairs may hold anything, a cycle too
         result.backward()
-    attempt.equal(source.grad, expected, suspects, "gradient of a")
+    attempt.equal(source.grad, expected, suspects, "value.grad")
+
+
+def _wrong_data(name: str, data: float) -> Iterator[Suspect]:
+    if name == "relu" and data > 0:
+        yield Suspect(1.0, "1 is ReLU's slope here, not what it puts out.")
 
 
 def _wrong_derivatives(name: str, data: float) -> Iterator[Suspect]:
     if name == "exp":
         yield Suspect(0.0, "The way back is missing: made_from names each input with the derivative by it.")
-        yield Suspect(data * math.exp(data - 1), "That is the rule for a power. The derivative of exp is exp itself.")
-        yield Suspect(data, "That is the input. The derivative of exp is exp itself.")
-        yield Suspect(1.0, "A derivative of 1 everywhere is that of a sum. The derivative of exp is exp itself.")
+        yield Suspect(
+            data * math.exp(data - 1), "That is the rule for a power, x to a fixed n. Here x is the exponent."
+        )
+        yield Suspect(data, "That is the input itself: at 0 it would say that exp is flat there.")
+        yield Suspect(data * math.exp(data), "That is x times exp(x): at 0 it would say that exp is flat there.")
+        yield Suspect(math.exp(-data), "That is exp(−x): it gets smaller where exp gets steeper.")
+        yield Suspect(1.0, "A derivative of 1 everywhere is that of a straight line.")
     elif data > 0:
         yield Suspect(0.0, "No gradient came back: made_from is empty, or holds 0. Above 0 ReLU's derivative is 1.")
-        yield Suspect(data, "That is what ReLU puts out. Its derivative is 1 above 0 and 0 below.")
+        yield Suspect(data, "That is what ReLU puts out, not how fast it changes.")
+        yield Suspect(1 / data, "That is 1 over the input.")
     else:
-        yield Suspect(1.0, "Below 0 nothing changes when the input does: there the derivative of ReLU is 0.")
+        yield Suspect(1.0, "Below 0 nothing changes when the input does, so nothing should come back.")
 
 
 @exercise(then="Replace nn.ReLU by nn.GELU, predict again, then measure with autograd_graph.")

@@ -15,15 +15,20 @@ import torch
 from torch import nn
 
 import fpcourse
+from fpcourse.checks.forms import Gaps, Lines, answer
 from fpcourse.checks.line_limit import LIBRARIES, TooManyLines, line_limit
 from fpcourse.measure.preserve import same_random_state
 
 LINES = 300_000  # far more than an exercise takes, and still less than a second
-CHAPTERS = ("forward_pass", "shapes", "tracing", "autograd", "activations", "modes", "interview", "drills", "clinic")
+CHAPTERS = (
+    *("forward_pass", "building", "shapes", "tracing", "autograd", "activations", "modes"),
+    *("interview", "drills", "clinic"),
+)
 WRITE = "Write its body, then run this cell again."
 UNFORESEEN = "Comparing it raised"
 MISCONCEPTIONS = "reference/misconceptions"
 RETURNS = {"LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}  # what an empty function is made of
+Run = Callable[["Attempt"], None]
 _CHECKERS: dict[str, "Checker"] = {}
 
 
@@ -38,6 +43,7 @@ class Verdict:
     state: str
     message: str
     misconception: int | None = None
+    looks_like: str = ""  # the end of the message: what the answer looks like
 
     def __str__(self) -> str:
         link = f" See misconception {self.misconception}, {MISCONCEPTIONS}.md." if self.misconception else ""
@@ -55,10 +61,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Checker:
-    """One exercise: ``run`` puts an attempt to the test, ``then`` says what to try next."""
+    """One exercise: ``run`` puts an attempt to the test, ``then`` says what to try next.
 
-    run: Callable[["Attempt"], None]
+    ``forms`` is how a page without Python asks for it, and its twin: the same in another way.
+    """
+
+    run: Run
     then: str
+    forms: tuple[Gaps | Lines, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,20 +83,21 @@ class Suspect:
 class NotYet(Exception):
     """The attempt does not do what was asked."""
 
-    def __init__(self, message: str, misconception: int | None = None):
-        super().__init__(message)
+    def __init__(self, message: str, misconception: int | None = None, looks_like: str = ""):
+        super().__init__(f"{message} {looks_like}".rstrip())
         self.misconception = misconception
+        self.looks_like = looks_like
 
 
 class NotAttempted(Exception):
     """Nothing was written yet, or not all of it."""
 
 
-def exercise(*, then: str) -> Callable[[Callable[["Attempt"], None]], Callable[["Attempt"], None]]:
+def exercise(*, then: str, forms: tuple[Gaps | Lines, ...] = ()) -> Callable[[Run], Run]:
     """Register the decorated function as the checker of the exercise of its name."""
 
-    def register(run: Callable[["Attempt"], None]) -> Callable[["Attempt"], None]:
-        _CHECKERS[run.__name__] = Checker(run, then)
+    def register(run: Run) -> Run:
+        _CHECKERS[run.__name__] = Checker(run, then, forms)
         return run
 
     return register
@@ -107,25 +118,35 @@ def check(attempt: Callable) -> Verdict:
 
     Example:
         >>> from fpcourse import check
-        >>> def predict_risk(model, X): ...
-        >>> check(predict_risk)
-        predict_risk: not attempted. Write its body, then run this cell again.
+        >>> def predict_risk(model, X):
+        ...     return model(X)
+        >>> check(predict_risk).state
+        'not yet'
     """
-    name, checker = _checker_of(attempt)
     with same_random_state(), torch.set_grad_enabled(torch.is_grad_enabled()):
         torch.seed()
         random.seed()  # the checkers draw from both
-        return _verdict(name, checker, Attempt(name, attempt))
+        return _verdict(attempt)
 
 
-def _verdict(name: str, checker: Checker, run: "Attempt") -> Verdict:
+def check_form(form: Gaps | Lines, key: str) -> Verdict:
+    """The verdict on what a reader's choices in a page make, on inputs that are the same each time."""
+    with same_random_state():
+        torch.manual_seed(0)
+        random.seed(0)
+        return _verdict(answer(form, key))
+
+
+def _verdict(attempt: Callable) -> Verdict:
+    name, checker = _checker_of(attempt)
+    run = Attempt(name, attempt)
     try:
         checker.run(run)
         return Verdict(name, "passed", checker.then)
     except NotAttempted as not_attempted:
         return Verdict(name, "not attempted", str(not_attempted))
     except NotYet as not_yet:
-        return Verdict(name, "not yet", str(not_yet), not_yet.misconception)
+        return Verdict(name, "not yet", str(not_yet), not_yet.misconception, not_yet.looks_like)
     except Exception as error:  # the checker's own, over an answer of a form that it does not foresee
         if not run.tried:
             raise
@@ -208,7 +229,7 @@ class Attempt:
 
     def fail(self, came_out: Any, expected: Any, looks_like: str = "", misconception: int | None = None) -> NoReturn:
         """End the check: what was tried, what came out, what was expected, and what the answer looks like."""
-        raise NotYet(f"{self.in_words(came_out, expected)} {looks_like}".rstrip(), misconception)
+        raise NotYet(self.in_words(came_out, expected), misconception, looks_like)
 
     def in_words(self, came_out: Any, expected: Any) -> str:
         return f"Tried {self.tried}. Came out: {_shown(came_out)}. Expected: {_shown(expected)}."
@@ -297,6 +318,8 @@ def describe(value: Any) -> str:
 def _described(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}" if value.dim() else f"tensor({value.item():.4g})"
+    if isinstance(value, float):
+        return f"{value:.5g}"
     if isinstance(value, nn.Module):
         return f"{type(value).__name__} in {'train' if value.training else 'eval'} mode"
     if isinstance(value, (list, tuple)) and len(value) > 8:

@@ -1,15 +1,51 @@
 """The checkers of the exercises of this chapter."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from fpcourse.checks.exercises import Attempt, Suspect, exercise, same
+from fpcourse.checks.forms import Gaps
+
+THREE_HIDDEN_LAYERS = (
+    Gaps(
+        """
+        def three_hidden_layers(features, first, second, third):
+            model = nn.Sequential(
+                nn.Linear(features, first), nn.ReLU(),
+                nn.Linear(first, second), nn.ReLU(),
+                nn.Linear(second, third), nn.ReLU(),
+                ⟦nn.Linear(third, 1) | nn.Linear(third, 1), nn.ReLU() | nn.Linear(third, 1), nn.Sigmoid()⟧,
+            )
+            count = features * first + first * second + second * third
+            biases = ⟦first + second + third + 1 | first + second + third
+                     | features + first + second + third | 1 + 1 + 1 + 1⟧
+            count += biases + ⟦= third | third + 1 | 1⟧
+            return model, count
+        """,
+        also_right=("011",),  # the last bias is counted in either term
+    ),
+    Gaps(
+        """
+        def three_hidden_layers(features, first, second, third):
+            widths = [features, first, second, third, 1]
+            layers, count = [], 0
+            for n_in, n_out in zip(widths, widths[1:]):
+                layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+                count += ⟦n_in * n_out + n_out | n_in * n_out | n_in * n_out + n_in | n_in * n_out + 1⟧
+            model = nn.Sequential(*layers⟦[:-1] | [:] | [1:]⟧)
+            return model, count
+        """
+    ),
+)
 
 
-@exercise(then="Double all three hidden widths: which of the four layers come close to four times as many numbers?")
+@exercise(
+    then="Double all three hidden widths: which of the four layers come close to four times as many numbers?",
+    forms=THREE_HIDDEN_LAYERS,
+)
 def three_hidden_layers(attempt: Attempt) -> None:
     for _ in range(3):
         widths = _distinct(4)
@@ -28,6 +64,7 @@ def three_hidden_layers(attempt: Attempt) -> None:
             "a count that the model was asked for, with numel()",
             "a count worked out from the four widths",
         )
+        attempt.tried = f"{attempt.name}{tuple(widths)}"
         _check_count(attempt, count, [*widths, 1])
 
 
@@ -44,13 +81,9 @@ class _Asked(TorchFunctionMode):
 def _check_layers(attempt: Attempt, model: nn.Module, expected: list[tuple[int, int]]) -> None:
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
     sizes = [(linear.in_features, linear.out_features) for linear in linears]
-    looks_like = {
-        len(expected): "Put the layers in the order in which they run: each takes in what the one before it puts out.",
-        len(expected) - 1: "One Linear is missing: three hidden layers and the one that gives the logit make four.",
-    }.get(len(sizes), "")
-    if sizes == [(into, out) for out, into in expected]:
-        looks_like = "These are (out, in), the order of the weight's shape; nn.Linear takes (in, out)."
-    attempt.require(sizes == expected, f"Linear layers of (in, out) {sizes}", f"{expected}", looks_like)
+    attempt.require(
+        sizes == expected, f"Linear layers of (in, out) {sizes}", f"{expected}", _order_of_sizes(sizes, expected)
+    )
     own = {type(module).__name__ for module in model.modules() if list(module.parameters(recurse=False))}
     attempt.require(
         own == {"Linear"} and all(linear.bias is not None for linear in linears),
@@ -58,6 +91,20 @@ def _check_layers(attempt: Attempt, model: nn.Module, expected: list[tuple[int, 
         + (", some without bias" if any(linear.bias is None for linear in linears) else ""),
         "weights and biases in four Linear layers, and in nothing else",
     )
+
+
+def _order_of_sizes(sizes: list[tuple[int, int]], expected: list[tuple[int, int]]) -> str:
+    if len(sizes) != len(expected):
+        return f"It has {len(sizes)} Linear layers."
+    if sorted(sizes) == sorted(expected):
+        return "The layers are not in the order in which they run: each takes in what the one before it puts out."
+    if [set(pair) for pair in sizes] == [set(pair) for pair in expected]:
+        return "These are (out, in), the order of a weight's shape."
+    if any(before[1] != after[0] for before, after in pairwise(sizes)):
+        return "A layer takes in another number than the one before it puts out."
+    if sizes[-1][1] != 1:
+        return f"It ends in {sizes[-1][1]} numbers per patient."
+    return "These are other widths than the arguments."
 
 
 def _check_order(attempt: Attempt, model: nn.Module, widths: list[int]) -> None:
@@ -85,7 +132,7 @@ def _check_order(attempt: Attempt, model: nn.Module, widths: list[int]) -> None:
 def _telling_weights(model: nn.Module, features: int) -> tuple[torch.Tensor, dict, list]:
     """An input and weights by name and by layer with which logits lie on both sides of 0."""
     while True:
-        X = torch.randn(64, features)
+        X = 8 * torch.randn(64, features)  # far enough for a ReLU6 to show
         weights = {
             name: torch.randn(value.shape) / value.shape[-1] ** 0.5 if value.dim() == 2 else torch.randn(value.shape)
             for name, value in model.named_parameters()
@@ -104,19 +151,26 @@ def _stack(X, layers, first=torch.relu, second=torch.relu, third=torch.relu, las
 
 
 def _check_count(attempt: Attempt, count: object, widths: list[int]) -> None:
-    weights = sum(into * out for into, out in pairwise(widths))
-    attempt.equal(
-        count,
-        weights + sum(widths[1:]),
-        [
-            Suspect(weights, "The biases are missing: each unit has one."),
-            Suspect(weights + 4, "That is one bias a layer. Each unit has its own."),
-            Suspect(weights + sum(widths[:-1]), "That is one bias for each number that goes in. Each unit has one."),
-            Suspect(weights + sum(widths[1:]) - 1, "The layer that gives the logit has a bias too."),
-            Suspect(weights + sum(widths[1:]) - widths[-2] - 1, "The layer that gives the logit is not counted."),
-        ],
-        what="the count",
-    )
+    weights, units, third = sum(into * out for into, out in pairwise(widths)), sum(widths[1:]), widths[-2]
+    biases = {
+        units: "",
+        0: "The biases are missing.",
+        4: "That counts four biases, one for each layer.",
+        sum(widths[:-1]): "That counts a bias for each number that goes into a layer.",
+        units - 1: "The bias of the layer that gives the logit is missing.",
+    }
+    slips = {
+        0: "",
+        1: "One bias is counted twice.",
+        1 - third: "The layer that gives the logit is counted with a single weight.",
+        -third - 1: "The layer that gives the logit is not counted.",
+    }
+    alone = "A single number is counted for the layer that gives the logit."
+    suspects = [Suspect(weights + units - third, alone)] + [
+        Suspect(weights + number + slip, f"{says} {adds}".strip())
+        for (slip, adds), (number, says) in product(slips.items(), biases.items())
+    ]
+    attempt.equal(count, weights + units, suspects, what="the count")
 
 
 @exercise(then="Put in the first patient alone, X[:1]: does each step give the row that it gave before?")

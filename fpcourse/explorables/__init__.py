@@ -4,9 +4,18 @@ One module for each page. They may use all other rooms but ``checks``, and nothi
 """
 
 from fpcourse.explorables.autograd import SETTINGS, graph_builder
+from fpcourse.explorables.forward_pass import layer_stepper_of
 from fpcourse.explorables.interview import whiteboard
 from fpcourse.explorables.modes import switchboard_of
-from fpcourse.explorables.start import batch_flow
+from fpcourse.explorables.stage import network_stage
 from fpcourse.explorables.tracing import trace_theatre_of
 
-__all__ = ["SETTINGS", "batch_flow", "graph_builder", "switchboard_of", "trace_theatre_of", "whiteboard"]
+__all__ = [
+    "SETTINGS",
+    "graph_builder",
+    "layer_stepper_of",
+    "network_stage",
+    "switchboard_of",
+    "trace_theatre_of",
+    "whiteboard",
+]

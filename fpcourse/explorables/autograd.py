@@ -21,7 +21,7 @@ loss.backward()   # dL/dL = 1
 # Sum: dL/ds to each element of p
 # Mul: w*dL/dp to x, x*dL/dp to w"""
 REQUIRE_GRAD = {"all": "xwb", "x_frozen": "wb", "w_only": "w", "b_only": "b", "no_grad": "xwb"}
-SETTINGS = list(REQUIRE_GRAD)
+SETTINGS = {"all": "x, w, b", "x_frozen": "w, b", "w_only": "w", "b_only": "b", "no_grad": "none (no_grad)"}
 LEAVES = ("x", "w", "b")
 MADE = ("p", "s", "z", "loss")
 INPUTS = {"p": ("x", "w"), "s": ("p",), "z": ("s", "b"), "loss": ("z",)}
@@ -113,7 +113,7 @@ def graph_builder(setting: str, step: int) -> View:
     text = _said_of_backward(result, step, here, so_far, freed) if step > 4 else _said_of_forward(result, setting, step)
     return View(
         (ErrorText(type(error).__name__, str(error)), *content) if error else content,
-        caption=f"Step {step}, {setting}: {text} Operations recorded: {len(recorded)}; bytes kept: {total}.",
+        caption=f"Step {step}: {text} Operations recorded: {len(recorded)}; bytes kept: {total}.",
         alt=f"The tensors of the pass, the loss on top, step {step}: {seen}. Kept: {', '.join(saved) or 'nothing'}. "
         f"Gradients: {'; '.join(box.gradient for box in boxes.values() if box.gradient) or 'none'}.",
         values={
@@ -137,7 +137,7 @@ def _box(result: Pass, name: str, step: int, so_far: list[str], here: list[str],
         gradient = _arriving(result, name)
     note = node or ("leaf, " if leaf else "not recorded" if step else "")
     if leaf:
-        note += "requires grad" if tensor.requires_grad else "no gradient asked"
+        note += "requires grad" if tensor.requires_grad else "requires no grad"
     size = sum(save.bytes for save in result.saved.get(node, ()))
     return plots.Tracked(
         PLACE[name],

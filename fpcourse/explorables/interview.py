@@ -78,8 +78,7 @@ def whiteboard(moment: int, mode: str, recording: str) -> View:
     nothing = "nothing recorded" if at_the_end else ""
     board = plots.whiteboard(rows + [plots.Written()] * (len(LABELS) - drawn), nothing)
     content = board, Listing(SAID, active=(moment - 1,))
-    sentence = SAID.splitlines()[moment - 1].split(". ", 1)[1]
-    caption = f"Moment {moment}, {mode}, {recording}: {sentence}. {_tells(result)[moment - 1]}"
+    caption = f"Moment {moment}: {_tells(result)[moment - 1]}"
     values = {
         "patient 0": [tensor.flatten()[0] for tensor in result.tensors[:drawn]],
         "recorded": [[label, *kept] for label, kept in result.kept.items()] if at_the_end else [],
@@ -118,21 +117,20 @@ def _tells(result: Pass) -> tuple[str, ...]:
     tensors, graph = result.tensors, result.graph
     logit = tensors[8][0, 0]
     recorded = (
-        f"{len(result.kept)} of the graph's {len(graph.nodes)} nodes, those of the calls and the loss; together they "
-        f"keep {graph.saved_bytes:,} bytes, what two of them keep counted once. (The others transpose weights or "
-        "collect gradients.)"
+        f"these {len(result.kept)} of the graph's {len(graph.nodes)} nodes together keep {graph.saved_bytes:,} bytes, "
+        "what two of them keep counted once. The others transpose weights or collect gradients."
         if graph
-        else "Nothing: grad mode is off."
+        else "nothing is recorded, since grad mode is off."
     )
-    walked = "Each parameter has a gradient of its own shape; what was kept is freed."
+    walked = "each parameter has a gradient of its own shape; what was kept is freed."
     return (
-        "Patient 0 is the first row.",
-        f"Patient 0's first unit: {tensors[1][0, 0]:.3f}.",
-        f"Patient 0's first unit leaves drop as {tensors[4][0, 0]:.3f}.",
-        f"Patient 0's logit {logit:.3f}, probability {torch.sigmoid(logit):.3f}.",
+        "patient 0 is the first row.",
+        f"patient 0's first unit is {tensors[1][0, 0]:.3f}.",
+        f"patient 0's first unit leaves drop as {tensors[4][0, 0]:.3f}.",
+        f"patient 0's logit is {logit:.3f}, its probability {torch.sigmoid(logit):.3f}.",
         f"{tensors[9]:.3f}, the mean over {len(tensors[0])} patients.",
         recorded,
-        walked if graph else "There is no graph to walk.",
+        walked if graph else "there is no graph to walk.",
         f"{result.buffers_moved} of 6 buffers moved, the random state "
         f"{'moved' if result.random_state_moved else 'did not'}.",
     )

@@ -35,12 +35,11 @@ def switchboard_of(measured: Callable[..., dict[str, Any]], X: torch.Tensor) -> 
         risk, usual = torch.sigmoid(results["logits"][:, 0, 0]), torch.sigmoid(usual[0, 0, 0])
         spread = risk.std(correction=0).item() if (risk != risk[0]).any() else 0.0
         effects = _effects(results, spread)
-        lit = [words for words, (on, _) in effects.items() if on]
         return View(
             (plots.switchboard(risk.tolist(), usual.item(), (0.3, 0.7), effects), Listing(FORWARD, active=in_training)),
-            caption=f"{mode} mode, {context}, batch of {batch_size}, p = {p:g}. "
-            f"Lamps lit: {', '.join(lit) or 'none'}. Patient 0's probability over 20 passes: "
-            + (f"from {risk.min():.3f} to {risk.max():.3f}." if spread else f"{risk[0]:.3f} each time."),
+            caption="Twenty passes of the same batch put patient 0's probability "
+            + (f"anywhere from {risk.min():.3f} to {risk.max():.3f}." if spread else f"at {risk[0]:.3f} each time.")
+            + f" {sum(on for on, _ in effects.values())} of the 5 lamps are lit.",
             alt="Above, the probability of patient 0 in 20 passes as dots on an axis from 0.3 to 0.7, from "
             f"{risk.min():.3f} to {risk.max():.3f}, with a dashed line at eval mode's {usual:.3f}. Below, five lamps: "
             + ", ".join(f"{words} {'lit' if on else 'out'} ({text})" for words, (on, text) in effects.items())

@@ -87,7 +87,8 @@ def trace_theatre_of(minimal_trace: Callable, X: torch.Tensor) -> Callable[..., 
                 plots.trace_stage(states, gauges),
                 Listing(source, active=tuple(_lit_lines(source, tracer, moment, error is not None))),
             ),
-            caption=f"Moment {moment}, {MOMENTS[moment]}: {story}. {text}{rows}",
+            caption=f"Moment {moment}, {MOMENTS[moment]}: {story}. Changed: {hooks} hooks, {moved} buffers"
+            f"{', the random state' if drew else ''}.{rows}",
             alt=f"On the left the eight calls: {ran} finished{f', {fails} raised' if raised_by_now else ''}. "
             f"On the right: {text}",
             values={

@@ -1,7 +1,5 @@
-"""An explorable in a built page: all frames drawn beforehand, unpacked and swapped by a short inline script."""
+"""An explorable in a built page: all frames drawn beforehand, unpacked and swapped by ``assets/explorables.js``."""
 
-import base64
-import gzip
 import json
 import re
 from html import escape
@@ -9,7 +7,7 @@ from itertools import chain, count
 from typing import Any
 
 from fpcourse.page.explorable import Control, Explorable, Try
-from fpcourse.page.markup import asset, display_bundle, frame_data, values_script
+from fpcourse.page.markup import compressed, display_bundle, frame_data, values_script
 from fpcourse.page.view import View, close
 
 _TAKEN: set[str] = set()
@@ -47,13 +45,13 @@ def page_html(explorable: Explorable, identifier: str) -> str:
         f"{values_script(start['values'])}</figure>"
         '<div class="fp-card" role="group" aria-label="Question" tabindex="-1" hidden></div></div>'
         + "".join(_try_html(explorable, attempt, identifier) for attempt in explorable.tries)
-        + f'<script type="text/plain" class="fp-frames">{packed(list(frames.values()))}</script>'
-        f"<script>{asset('explorables.js')}</script></div>"
+        + f'<script type="text/plain" class="fp-packed" id="{identifier}-packed">'
+        f"{packed(list(frames.values()))}</script></div>"
     )
 
 
 def packed(frames: list[dict[str, Any]]) -> str:
-    """The frames as base64 of gzipped JSON, byte for byte the same at every build.
+    """The frames for the page's script.
 
     Most of a frame's tags stand in many frames: each distinct tag is written once and named by its number.
     """
@@ -62,16 +60,14 @@ def packed(frames: list[dict[str, Any]]) -> str:
     for frame in frames:
         pieces = re.split(r"(?<=>)(?=<)", frame["html"])
         coded.append([numbers.setdefault(piece, len(numbers)) for piece in pieces])
-    text = json.dumps(
+    return compressed(
         {
             "pieces": list(numbers),
             "frames": coded,
             "captions": [frame["caption"] for frame in frames],
             "values": [frame["values"] for frame in frames],
-        },
-        separators=(",", ":"),
+        }
     )
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _frame(view: View, identifier: str) -> dict[str, Any]:
@@ -93,8 +89,8 @@ def _control_html(control: Control, identifier: str) -> str:
         )
     choices = "".join(
         f'<label><input type="radio" name="{identifier}-{control.name}" value="{at}"'
-        f"{' checked' if at == control.start else ''}>{escape(text)}</label>"
-        for at, text in enumerate(control.texts)
+        f"{' checked' if at == control.start else ''}>{escape(words)}</label>"
+        for at, words in enumerate(control.words)
     )
     return (
         f'<fieldset class="fp-control" data-name="{control.name}"><legend>{escape(control.label)}</legend>'

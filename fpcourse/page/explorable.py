@@ -7,7 +7,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -48,6 +48,7 @@ class Control:
     label: str
     values: tuple[Any, ...]
     start: int
+    labels: Mapping[str, str] = field(default_factory=dict)  # of values, by their texts
 
     @property
     def is_slider(self) -> bool:
@@ -55,8 +56,13 @@ class Control:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The values as the reader sees them and as they stand in the page's address."""
+        """The values as they stand in the page's address."""
         return tuple(map(_value_text, self.values))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The values as the reader sees them."""
+        return tuple(self.labels.get(text, text) for text in self.texts)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Explorable:
             raise ValueError("explore needs at least one control, e.g. {'batch_size': [2, 16, 128]}")
         if not hasattr(draw, "__name__"):
             raise TypeError(f"draw must be a function with a name, written with def; got {type(draw).__name__}")
-        for what, names in (("start", start), ("labels", labels), ("play", [play] if play else [])):
+        for what, names in (("start", start), ("play", [play] if play else [])):
             for name in names:
                 if name not in controls:
                     raise ValueError(f"{what} names {name!r}, which is not a control; controls: {', '.join(controls)}")
@@ -93,9 +99,17 @@ class Explorable:
                 labels.get(name, name.replace("_", " ")),
                 values,
                 _position(name, values, start.get(name, values[0]), "start"),
+                {text: labels[text] for text in map(_value_text, values) if text in labels},
             )
             for name, values in checked_values.items()
         )
+        choices = {text for control in checked_controls if not control.is_slider for text in control.texts}
+        for name in labels:
+            if name not in controls and name not in choices:
+                raise ValueError(
+                    f"labels names {name!r}, which is neither a control nor a word among the values; "
+                    f"controls: {', '.join(controls)}"
+                )
         _check_count(checked_controls)
         explorable = cls(draw, checked_controls, play, tries)
         for number, attempt in enumerate(tries, start=1):
@@ -132,7 +146,7 @@ class Explorable:
     def changes(self, positions: Sequence[int]) -> str:
         """How a combination differs from the start, for the reader: "batch size 2, mode train"."""
         chosen = zip(self.controls, positions, strict=True)
-        return ", ".join(f"{c.label} {c.texts[at]}" for c, at in chosen if at != c.start) or "the start"
+        return ", ".join(f"{c.label} {c.words[at]}" for c, at in chosen if at != c.start) or "the start"
 
     def all_positions(self) -> Iterator[tuple[int, ...]]:
         """Every combination, the last control changing fastest."""

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from fpcourse.page.explorable import Control, Explorable, Try
 from fpcourse.page.markup import asset, display_bundle, fallback_picture, figure_html
-from fpcourse.page.view import close
+from fpcourse.page.view import View, close
 
 _COUNTER = itertools.count(1)
 COVERED = "The figure is covered until you have guessed or skipped the question below."
@@ -16,12 +16,23 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def present(explorable: Explorable) -> None:
-    """Show the explorable; beside the widget stands a picture of the start frame, for where no widget is shown."""
+    """Show the explorable, with a picture of the start frame for where no widget is shown."""
     start = explorable.view(explorable.start)
-    # As ipywidgets writes it, whose own function for this came with version 8.
-    view = {"version_major": 2, "version_minor": 0, "model_id": Panel(explorable).box.model_id}
-    display_bundle({WIDGET_VIEW: view, **fallback_picture(start), "text/plain": repr(start)})
+    display_widget(Panel(explorable).box, start)
     close(start)
+
+
+def display_widget(widget: widgets.Widget, start: View) -> None:
+    """Show a widget; beside it stands a picture of its start."""
+    # As ipywidgets writes it, whose own function for this came with version 8.
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    display_bundle({WIDGET_VIEW: view, **fallback_picture(start), "text/plain": repr(start)})
+
+
+def display_html(html: str, start: View) -> None:
+    """Show HTML whose scripts run; a notebook's file holds only the picture of its start."""
+    output = {"output_type": "display_data", "data": {"text/html": html}, "metadata": {}}
+    display_widget(widgets.Output(outputs=(output,)), start)  # an HTML widget would run no script
 
 
 class Panel:
@@ -149,7 +160,7 @@ def _frame_html(explorable: Explorable, positions: list[int], identifier: str) -
 def _control(control: Control) -> widgets.SelectionSlider | widgets.ToggleButtons:
     kind = widgets.SelectionSlider if control.is_slider else widgets.ToggleButtons
     return kind(
-        options=[(text, at) for at, text in enumerate(control.texts)],
+        options=[(words, at) for at, words in enumerate(control.words)],
         index=control.start,
         description=control.label,
         style={"description_width": "initial"},

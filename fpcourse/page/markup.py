@@ -1,5 +1,7 @@
 """How one view becomes HTML for a page, or a picture for where there is none; and the one place that displays."""
 
+import base64
+import gzip
 import io
 import itertools
 import json
@@ -51,6 +53,12 @@ def values_script(values: Mapping[str, Any]) -> str:
     return f'<script type="application/json" class="fp-values">{text}</script>'
 
 
+def compressed(data: Any) -> str:
+    """Data for a page's script: base64 of gzipped JSON, byte for byte the same at every build."""
+    text = json.dumps(data, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
 def fallback_picture(view: View) -> dict[str, Any]:
     """A PNG of the first figure, for where no widget and no HTML is shown; the parts' HTML if there is none."""
     if view.figures:
@@ -68,6 +76,6 @@ def part_bundle(part: Any) -> dict[str, Any]:
 
 
 @cache
-def asset(name: str) -> str:
+def asset(name: str, room: str = "page") -> str:
     """The text of one of the package's own style sheets or scripts."""
-    return files("fpcourse.page").joinpath("assets", name).read_text(encoding="utf8")
+    return files(f"fpcourse.{room}").joinpath("assets", name).read_text(encoding="utf8")

@@ -55,7 +55,7 @@ def explore(
         controls: the values of each control, by parameter name. Numbers make a slider, words and booleans a
             choice. At most 128 combinations.
         start: the values shown first; a control not named starts at its first value.
-        labels: what the reader sees instead of a parameter's name.
+        labels: what the reader sees instead of a parameter's name, or of a word among the values.
         play: a control to step and play through.
         tries: questions below the figure.
 

@@ -10,7 +10,11 @@ from fpcourse.page.palette import CSS_VARIABLES
 
 
 def svg(figure: Figure, id_prefix: str) -> str:
-    """The figure as an inline ``<svg>`` in the colours of the page, small, and the same at every build."""
+    """The figure as an inline ``<svg>`` in the colours of the page, small, and the same at every build.
+
+    An artist's gid is its name, for the page to move it from frame to frame. After a space may stand another's name:
+    where that one stood it comes from while there was no such artist.
+    """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.image_inline": True}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -27,18 +31,23 @@ def svg(figure: Figure, id_prefix: str) -> str:
         text,
         count=1,
     )
-    text = re.sub(r">\s+<", "><", _short_ids(text, id_prefix))
+    gids = {artist.get_gid() for artist in figure.findobj(lambda artist: artist.get_gid())}
+    text = re.sub(r">\s+<", "><", _short_ids(text, id_prefix, gids))
     return re.sub(r"<[^>]+>", _themed_tag, text).strip()
 
 
-def _short_ids(text: str, prefix: str) -> str:
-    """Number the ids that some tag refers to, so that they are unique on the page; drop the others."""
+def _short_ids(text: str, prefix: str, gids: set[str]) -> str:
+    """Number the ids that some tag refers to, so that they are unique on the page; drop the others, but for gids."""
     tags = "".join(re.findall(r"<[^>]+>", text))
     used = dict.fromkeys(re.findall(r'(?:href="#|url\(#)([^")]+)', tags))
     short = {name: f"{prefix}{number}" for number, name in enumerate(used)}
 
+    def attribute(found: re.Match) -> str:
+        name = found[1]
+        return f' data-move="{name}"' if name in gids else f' id="{short[name]}"' if name in short else ""
+
     def shorten(tag: re.Match) -> str:
-        text = re.sub(r' id="([^"]*)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", tag[0])
+        text = re.sub(r' id="([^"]*)"', attribute, tag[0])
         text = re.sub(r'xlink:href="(#?)([^"]+)"', lambda m: f'href="{m[1]}{short.get(m[2], m[2])}"', text)
         return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", text)
 

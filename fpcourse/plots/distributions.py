@@ -32,10 +32,10 @@ def distributions(
         raise ValueError("no activations to draw")
     columns = min(columns, len(activations))
     rows = -(-len(activations) // columns)
-    height = 1.5 * rows + 0.42
+    height = 1.5 * rows + 0.64
     figure = Figure(figsize=(WIDTH, height))
     panels = figure.subplots(rows, columns, squeeze=False)
-    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.5 / height, top=1 - 0.37 / height, wspace=0.12, hspace=0.66)
+    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.5 / height, top=1 - 0.59 / height, wspace=0.12, hspace=0.66)
     for at, axes in enumerate(panels.flat):
         if at >= len(activations):
             axes.remove()
@@ -46,13 +46,13 @@ def distributions(
         values = tensor.detach().float().numpy().ravel()
         zeros = float((values == 0).mean())
         counts, edges = np.histogram(values[values != 0], bins=BINS, range=(-limit, limit))
-        axes.stairs(counts / values.size, edges, fill=True, color=HIDDEN)
+        others = axes.stairs(counts / values.size, edges, fill=True, color=HIDDEN)
         axes.set(xlim=(-limit, limit), ylim=(0, top))
         axes.set_title(label, pad=7)
         _ticks_within(axes, [-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
         axes.set_yticks([0, top], ["0", f"{top:g}"] if at % columns == 0 else ["", ""])
         gauge = axes.inset_axes([0, 1, 1, GAUGE])
-        gauge.barh([0], [zeros], height=1, color=MUTED)
+        (share,) = gauge.barh([0], [zeros], height=1, color=MUTED)
         gauge.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
         gauge.spines[:].set_visible(False)
         if zeros:
@@ -61,6 +61,8 @@ def distributions(
             axes.set_xlabel("value")
     for axes in panels[:, 0]:
         axes.set_ylabel("share", labelpad=-4)
+    words = ("values that are exactly 0", "other values")
+    figure.legend([share, others], words, loc="upper left", bbox_to_anchor=(0.11, 1), ncols=2, borderaxespad=0)
     return figure
 
 

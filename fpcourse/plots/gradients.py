@@ -48,7 +48,8 @@ def recorded_steps(
     A tensor that does not exist yet is a dotted outline; one that requires no gradient is dashed; a leaf that
     requires one is outlined in the features' colour. An arrow runs as backward will, from a result to an input
     that requires a gradient; where nothing was recorded there is a dashed line without a head. What an
-    operation keeps stands on the right of its result, filled, or dashed once it is freed.
+    operation keeps stands on the right of its result, filled, or dashed once it is freed. From step to step the
+    light moves on, a value comes out of its first input, and a gradient out of the result it arrives from.
 
     Args:
         tensors: by name.
@@ -66,8 +67,11 @@ def recorded_steps(
     for name, tensor in tensors.items():
         for source in tensor.inputs if tensor.value else ():
             _draw_edge(axes, tensor, tensors[source], (name, source) in walked)
+    result_of = {source: name for name, tensor in tensors.items() for source in tensor.inputs}
     for name, tensor in tensors.items():
-        _draw_box(axes, tensor, name == active)
+        value = " ".join((name, *tensor.inputs[:1]))
+        gradient = f"d-{name} d-{result_of[name]}" if name in result_of else f"d-{name}"
+        _draw_box(axes, tensor, name == active, value, gradient)
     return figure
 
 
@@ -91,22 +95,23 @@ def _draw_edge(axes: Axes, result: Tracked, source: Tracked, walked: bool) -> No
         axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=1, linestyle="--")
 
 
-def _draw_box(axes: Axes, tensor: Tracked, active: bool) -> None:
+def _draw_box(axes: Axes, tensor: Tracked, active: bool, value_gid: str, gradient_gid: str) -> None:
     x, row = tensor.place
     corner, size = (x - HALF_WIDTH, row - HALF_HEIGHT), (2 * HALF_WIDTH, 2 * HALF_HEIGHT)
     if not tensor.value:
         axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=MUTED, facecolor="none", linestyle=":"))
         return
     if active:
-        axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor="none", facecolor=BATCH, alpha=0.16))
+        axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor="none", facecolor=BATCH, alpha=0.16, gid="active"))
     edge = FEATURES if tensor.leaf and tensor.requires_grad else MUTED
     line = "-" if tensor.requires_grad else "--"
     axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=edge, facecolor="none", linestyle=line))
-    axes.text(x, row - LINE + 0.02, tensor.value, ha="center", va="center", weight="bold")
+    axes.text(x, row - LINE + 0.02, tensor.value, ha="center", va="center", weight="bold", gid=value_gid)
     axes.text(
         x, row + 0.02, tensor.note, ha="center", va="center", color=MUTED if not tensor.requires_grad else "black"
     )
-    axes.text(x, row + LINE + 0.02, tensor.gradient, ha="center", va="center", color=OUTPUT, weight="bold")
+    look = {"color": OUTPUT, "weight": "bold", "gid": gradient_gid}
+    axes.text(x, row + LINE + 0.02, tensor.gradient, ha="center", va="center", **look)
     if tensor.kept or tensor.freed:
         _draw_kept(axes, tensor)
 

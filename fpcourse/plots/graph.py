@@ -46,8 +46,8 @@ def _draw_node(axes: Axes, node: Node, place: tuple[int, float], width: float, d
     edge, face = (FEATURES if node.leaf else MUTED), (HIDDEN if node.saved else "none")
     axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor="none", facecolor=face, alpha=0.25))
     axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor=edge, facecolor="none"))
-    # A letter is about 0.6 of the font size wide; the axes are WIDTH inches of 72 points.
-    size = min(8, width * WIDTH * 72 / (0.6 * (len(name) + 1)))
+    # A letter is about 0.6 of the font size wide; the axes are WIDTH inches of 72 points. 8.8 are 11 px on a phone.
+    size = min(8.8, width * WIDTH * 72 / (0.6 * (len(name) + 1)))
     axes.text(x, row, name, ha="center", va="center", fontsize=size)
 
 

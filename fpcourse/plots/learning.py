@@ -43,7 +43,8 @@ def losses(
 def representations(points: Mapping[str, torch.Tensor], values: torch.Tensor, limit: float) -> Figure:
     """Samples as points ``(samples, 2)`` in a plane, one panel a tensor, marked by their ``values`` ``(samples,)``.
 
-    Blue triangles: the fifth with the lowest values. Orange dots: the fifth with the highest. Grey: the others.
+    The first direction is the one in which they spread most. Blue triangles: the fifth with the lowest values. Orange
+    dots: the fifth with the highest. Grey: the others.
     Both axes run from ``-limit`` to ``limit``; points beyond are drawn on the edge.
 
     Raises:
@@ -70,8 +71,8 @@ def representations(points: Mapping[str, torch.Tensor], values: torch.Tensor, li
             x, y = inside[chosen].T.tolist()
             axes.plot(x, y, linestyle="none", markeredgewidth=0, label=name, **style)
         _in_plane(axes, label, limit)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=3, borderaxespad=0.2)
-    panels[0].set_ylabel("second direction")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", ncols=3, borderaxespad=0.2, markerscale=2)
+    panels[0].set_ylabel("next widest")
     return figure
 
 
@@ -79,7 +80,7 @@ def _in_plane(axes: Axes, title: str, limit: float) -> None:
     axes.axhline(0, color=MUTED, linewidth=0.6, zorder=0)
     axes.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
     edges = -1.04 * limit, 1.04 * limit
-    axes.set(title=title, xlim=edges, ylim=edges, yticks=[], xlabel="first direction")
+    axes.set(title=title, xlim=edges, ylim=edges, yticks=[], xlabel="widest direction")
     axes.set_xticks([-limit / 2, 0, limit / 2], [f"{-limit / 2:g}", "0", f"{limit / 2:g}"])
 
 

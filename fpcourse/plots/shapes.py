@@ -29,7 +29,8 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
     figure, axes = one_axes(height=0.31 * lines + 0.35, left=0.01, right=0.99, bottom=0.01, top=0.99)
     axes.set(xlim=(0, 10), ylim=(lines - 0.4, -0.9))
     axes.axis("off")
-    for x, text, side in ((0.1, "output of", "left"), (5.2, "tensor", "center"), (9.9, "shape", "right")):
+    sizes = "as wide as its features, as high as its batch"
+    for x, text, side in ((0.1, "output of", "left"), (5.2, sizes, "center"), (9.9, "shape", "right")):
         axes.text(x, -0.65, text, ha=side, va="center", style="italic")
     if failed:
         axes.text(0.1, len(rows) - 0.3, failed.label, va="top", weight="bold", color=ERROR)

@@ -52,8 +52,8 @@ def whiteboard(rows: Sequence[Written], nothing: str = "") -> Figure:
         raise ValueError("no row to draw: the first needs a tensor")
     if drawn != sorted(drawn, reverse=True):
         raise ValueError("a row is drawn below one that is not; a pass runs from top to bottom")
-    figure, axes = one_axes(height=ROW * len(rows), left=0.01, right=0.99, bottom=0.01, top=0.99)
-    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
+    figure, axes = one_axes(height=ROW * (len(rows) + 0.4), left=0.01, right=0.99, bottom=0.01, top=0.99)
+    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.9))
     axes.axis("off")
     for at in range(1, sum(drawn)):
         axes.annotate("", (FORWARD, at - HALF_HEIGHT), (FORWARD, at - 1 + HALF_HEIGHT), arrowprops=ARROW)
@@ -75,6 +75,9 @@ def _draw_tensor(axes: Axes, at: int, row: Written) -> None:
 
 def _draw_graph(axes: Axes, rows: Sequence[Written]) -> None:
     nodes = [(at, row) for at, row in enumerate(rows) if row.node]
+    axes.text(FORWARD, -0.65, "forward, downwards", ha="center", va="center", style="italic")
+    if nodes:
+        axes.text(GRAPH, -0.65, "the graph: backward, upwards", ha="center", va="center", style="italic")
     for (above, earlier), (below, _) in itertools.pairwise(nodes):
         style = {**ARROW, "color": OUTPUT, "linewidth": 2.2} if earlier.gradient else ARROW
         axes.annotate("", (GRAPH, above + HALF_HEIGHT), (GRAPH, below - HALF_HEIGHT), arrowprops=style)

@@ -197,6 +197,29 @@ $$
 y = a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p + q + r + s + t + u + v + w + x
 $$
 """
+GLOSSARY = "# Glossary\n\n## A part\n" + "".join(
+    f"\n### {name}\n\nWhat a {name.lower()} is.\n" for name in ("Batch", "Batch axis", "Leaf", "Mode", "View")
+)
+WORDS = """\
+# Words
+
+Two batches along the batch axis; `mode`, mini-batch, [a leaf](reference/glossary.md#leaf), a leaf, this view.
+
+<details><summary>Leaf</summary>
+
+A mode.
+
+</details>
+
+## Leaf and mode
+
+A **leaf** says what leaves are. Batch by batch.
+
+| mode |
+|---|
+| mode |
+
+""" + "".join(f"## Part {number}\n\nIn this mode.\n\n" for number in range(7))
 PRACTICE = "# P\n\n```{interview-questions} screen\n```\n\n[this](#shape-of-a-weight)\n\n```{practice} cards\n```\n"
 NOTEBOOKS = ("start", "figure", "changing")
 
@@ -224,6 +247,7 @@ def change_pages(book: Path) -> None:
     write_start(book, START + "\nAnother sentence.\n")
     write_changing(book, 2)
     (book / "book/notes.md").write_text(NOTES, encoding="utf8")
+    (book / "book/reference/glossary.md").write_text(GLOSSARY.replace("What a leaf", "Now a leaf"), encoding="utf8")
     write_bank(book, [SCREEN[0] | {"question": "What is `new` here, and what is not?"}, *SCREEN[1:]])
     git(book, "commit", "-qam", "One page", GIT_COMMITTER_DATE="2020-02-03T12:00:00")
     git(book, "commit", "-qm", "Another thing", "--allow-empty", GIT_COMMITTER_DATE="2021-02-03T12:00:00")
@@ -250,14 +274,16 @@ def change_package(book: Path) -> None:
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """A book of pages without faults, not yet built."""
-    names = ("start.ipynb", "figure.ipynb", "changing.ipynb", "notes.md", "maths.md", "10_practice.md")
-    book = lay_out(tmp_path_factory.mktemp("showing") / "b", table_of_contents(*names))
+    names = ("start.ipynb", "figure.ipynb", "changing.ipynb", "words.ipynb", "notes.md", "maths.md", "10_practice.md")
+    book = lay_out(tmp_path_factory.mktemp("showing") / "b", table_of_contents(*names, "reference/glossary.md"))
     add_bank(book, SCREEN)
     write_start(book, START)
     write_changing(book, 1)
     write_notebook(book / "book/figure.ipynb", ONE_CELL, COUNTING + IN_PIECES + EXPLORABLE.format(broken=9))
-    for name, text in (("notes.md", "# Notes\n\nText.\n"), ("maths.md", MATHS), ("10_practice.md", PRACTICE)):
-        (book / "book" / name).write_text(text, encoding="utf8")
+    write_notebook(book / "book/words.ipynb", [("title", WORDS)])
+    pages = {"notes": "# Notes\n\nText.\n", "maths": MATHS, "10_practice": PRACTICE, "reference/glossary": GLOSSARY}
+    for name, text in pages.items():
+        (book / f"book/{name}.md").write_text(text, encoding="utf8")
     return book
 
 
@@ -392,6 +418,26 @@ def test_formulas_stand_on_the_line_and_scroll_where_they_are_wide(builds, new_c
             break
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.activeElement.matches('.formula') && document.activeElement.scrollLeft > 0")
+
+
+def test_a_glossary_word_is_linked_at_its_first_use_in_a_part_and_a_frequent_one_once(builds):
+    text = text_of(builds[0], "words")
+    links = re.findall(r'<a class="[^"]*term[^"]*" href="reference/glossary.html#(.*?)">(.*?)</a>', text)
+    assert [(word, re.sub(r"<.*?>", "", shown)) for word, shown in links] == [
+        ("batch", "batches"),
+        ("batch-axis", "batch axis"),
+        ("leaf", "a leaf"),
+        ("batch", "Batch"),
+        ("mode", "mode"),
+    ]
+    assert text.index("In this") < text.index('#mode"') and text.count("glossary.js") == 1
+    assert [word in text for word in ("What a leaf", "What a view")] == [True, False]
+    for page in ("start", "notes", "reference/glossary"):
+        assert "glossary.js" not in text_of(builds[0], page)
+
+
+def test_a_changed_entry_of_the_glossary_shows_where_it_opens(builds):
+    assert "Now a leaf" in text_of(builds[1], "words")
 
 
 # The style sheet of used rules.

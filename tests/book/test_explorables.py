@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import expected
 import pytest
@@ -12,7 +12,7 @@ from helpers.visits import opened
 from playwright.sync_api import expect
 
 CHAPTERS = [path for path in pages() if expected.of_page(path)]
-PAGE = "book/00_start.html"
+SPECIMEN, PLAYED = "book/02_shapes.html", "book/01_forward_pass.html"
 
 # What a figure shows now: its values, its caption and its HTML, but for what the theme's script sets on code, and
 # for the picture of the frame before, which stays beside an error.
@@ -227,17 +227,17 @@ def test_each_try_asks_over_the_figure_before_and_answers_beside_its_state(chapt
             )
 
 
-# On the start page, and where a link leads
+# On one page, and where a link leads
 
 
 def first_explorable(page) -> Explorable:
-    page.open_page(PAGE)
+    page.open_page(SPECIMEN)
     return explorables(page)[0]
 
 
 def test_a_slider_announces_its_value(page):
     explorable = first_explorable(page)
-    control = explorable.controls[1]
+    control = explorable.controls[0]
     slider = explorable.focus(control)
     explorable.move(control, -1)
     assert slider.get_attribute("aria-valuetext") == control["texts"][control["start"] - 1]
@@ -247,17 +247,40 @@ def test_a_slider_announces_its_value(page):
 
 def test_the_address_holds_the_state_and_a_link_restores_it(page):
     explorable = first_explorable(page)
-    explorable.move(explorable.controls[0], 3)
-    explorable.move(explorable.controls[2], 1)
-    page.wait_for_url(f"**#{explorable.id}?step=3&mode=train")
+    explorable.move(explorable.controls[0], 1)
+    explorable.move(explorable.controls[3], -1)
+    page.wait_for_url(f"**#{explorable.id}?batch_size=128&features=19")
     address, state = page.url, explorable.shown()
     page.goto("about:blank")
     page.goto(address)
     wait_until_ready(page)
     assert explorable.shown() == state
-    assert explorable.root.locator("input[name=step]").input_value() == "3"
+    assert explorable.root.locator("input[name=batch_size]").input_value() == "2"
     explorable.press("reset")
     page.wait_for_function("!location.href.includes('#')")
+
+
+def test_what_is_moved_before_the_frames_have_come_is_shown_when_they_come(page, html):
+    held = []
+    page.route("**/_static/figures/*", lambda route: held.append(route))
+    page.goto((html / SPECIMEN).as_uri(), wait_until="commit")
+    bench = page.locator("#explore-shape-bench")
+    bench.locator("input[name=batch_size]").fill("2")
+    expect(bench.locator("output").first).to_have_text("128")
+    assert json.loads(bench.locator(".fp-values").text_content())["shapes"][0] == [16, 64]
+    page.wait_for_function("document.querySelector('script[src*=figures]')")
+    held[0].continue_()
+    wait_until_ready(page)
+    assert Explorable(page, bench).shown()["values"]["shapes"][0] == [128, 64]
+
+
+def test_a_figure_whose_frames_do_not_come_says_so_and_shows_the_start(page, html):
+    page.route("**/_static/figures/*", lambda route: route.abort())
+    page.goto((html / SPECIMEN).as_uri())
+    card = page.get_by_text("This browser cannot move the figure; it shows the start.")
+    expect(card.first).to_be_visible()
+    assert not page.locator(".fp-controls").first.is_visible()
+    assert page.locator("#explore-shape-bench .fp-picture, #explore-shape-bench .fp-table").first.is_visible()
 
 
 def test_a_link_unfolds_the_section_of_its_explorable(page):
@@ -272,15 +295,15 @@ def test_a_link_unfolds_the_section_of_its_explorable(page):
 
 
 def test_an_address_with_unknown_values_shows_the_start(page):
-    page.open_page(PAGE + "#explore-batch-flow?step=99&colour=red&mode=<b>")
-    assert explorables(page)[0].shown()["values"]["tensor"] == "input"
+    page.open_page(SPECIMEN + "#explore-shape-bench?batch_size=99&colour=red&features=<b>")
+    assert explorables(page)[0].shown()["values"]["shapes"][0] == [16, 64]
     assert page.errors == []
 
 
 def test_copy_link(page):
     explorable = first_explorable(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    explorable.move(explorable.controls[0], 2)
+    explorable.move(explorable.controls[0], 1)
     explorable.press("copy")
     status = explorable.root.locator("[role=status]")
     expect(status).not_to_be_empty()
@@ -289,33 +312,72 @@ def test_copy_link(page):
         if status.text_content() == "Link copied."
         else status.text_content()
     )
-    assert link.endswith(f"#{explorable.id}?step=2")
+    assert link.endswith(f"#{explorable.id}?batch_size=128")
 
 
 def test_step_and_play(page):
     page.clock.install()
-    explorable = first_explorable(page)
-
-    def tensor():
-        return explorable.shown()["values"]["tensor"]
-
+    page.open_page(PLAYED)
+    [explorable] = explorables(page)
+    step = explorable.root.locator("input[name=step]")
     explorable.press("back")
-    assert tensor() == "input"
+    expect(step).to_have_value("0")
     for _ in range(3):
         explorable.press("forward")
-    assert tensor() == "relu:1"
+    expect(step).to_have_value("3")
     stop_clock(page)
     explorable.press("play")
     assert explorable.root.locator("[data-do=play]").text_content() == "Pause"
     page.clock.run_for(A_TICK)
-    assert tensor() == "drop"
+    expect(step).to_have_value("4")
     explorable.press("play")
     page.clock.run_for(A_TICK)
-    assert tensor() == "drop"
+    expect(step).to_have_value("4")
+
+
+# Presses the buttons one after the other, then says where in its picture the middle of each named element is, when it
+# begins to move (0) and at the end (1).
+PLACES = """(root, buttons) => {
+    buttons.forEach((button) => root.querySelector(`[data-do=${button}]`).click());
+    const named = [...root.querySelectorAll('.fp-frame [data-move]')];
+    return [0, 1].map((share) => Object.fromEntries(named.map((element) => {
+        element.getAnimations().forEach((motion) => {
+            motion.pause();
+            motion.currentTime = share * motion.effect.getComputedTiming().duration;
+        });
+        const [{x, y, width, height}, all] = [element, element.ownerSVGElement].map((e) => e.getBoundingClientRect());
+        return [element.dataset.move.split(' ')[0], [x + width / 2 - all.x, y + height / 2 - all.y].map(Math.round)];
+    })));
+}"""
+
+
+def test_what_has_a_name_moves_from_frame_to_frame(page):
+    """In the stepper, from row to row; the end is the frame as it is without motion."""
+    page.open_page("book/01_forward_pass.html#explore-layer-stepper?step=10")
+    [explorable] = explorables(page)
+    places = partial(explorable.root.evaluate, PLACES)
+    _, before = places([])
+    began, ended = places(["forward"])
+    assert began["row"] == before["row"] != ended["row"] and began["unit"] == before["unit"] != ended["unit"]
+    # A product comes out of its cell, which stays.
+    assert began["part100"] == before["X10"] == began["X10"] == ended["X10"] != ended["part100"]
+    assert places(["back", "forward"])[1] == ended
+    page.emulate_media(reduced_motion="reduce")
+    began, still = places(["back", "forward"])
+    assert began == still == ended
+
+
+def test_a_gradient_comes_from_the_result_it_arrives_from_and_a_value_stays(page):
+    page.open_page("book/04_autograd.html#explore-graph-builder?step=6")
+    [explorable] = explorables(page)
+    _, before = explorable.root.evaluate(PLACES, [])
+    began, ended = explorable.root.evaluate(PLACES, ["forward"])
+    assert began["d-s"] == began["d-b"] == before["d-z"] != ended["d-b"]
+    assert [began[name] for name in "xwzsp"] == [before[name] for name in "xwzsp"]
 
 
 def test_reduced_motion_leaves_the_steps_and_hides_play(browser, html):
-    with opened(browser, (html / PAGE).as_uri(), reduced_motion="reduce") as page:
+    with opened(browser, (html / PLAYED).as_uri(), reduced_motion="reduce") as page:
         assert not page.locator("[data-do=play]").is_visible()
         assert page.locator("[data-do=forward]").is_visible()
 
@@ -330,3 +392,12 @@ def test_touch_moves_a_slider(browser, html):
         [explorable] = explorables(page)
         assert explorable.shown()["values"]["shapes"][0][0] == 128
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_picture_wider_than_a_phone_stays_where_the_reader_has_scrolled_it(browser, html):
+    with opened(browser, (html / "book/01_forward_pass.html").as_uri(), width=390) as page:
+        [explorable] = explorables(page)
+        picture = explorable.root.locator(".fp-frame .fp-picture")
+        assert picture.evaluate("(picture) => { picture.scrollLeft = 60; return picture.scrollLeft; }") == 60
+        explorable.press("forward")
+        assert picture.evaluate("(picture) => picture.scrollLeft") == 60

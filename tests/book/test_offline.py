@@ -80,15 +80,18 @@ def test_unzipped_anywhere_its_pages_work(packed, tmp_path, browser):
     page.wait_for_url("**/book/00_start.html")
     wait_until_ready(page)
 
+    page.locator(".fp-network canvas").last.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".fp-network mark")).to_have_text("z1 = self.layer1(x)")
+
+    page.locator("nav a", has_text="What the forward pass does").first.click()
+    page.wait_for_url("**/book/01_forward_pass.html")
     figure = page.locator(".fp-explore").first
     before = figure.locator(".fp-values").text_content()
     figure.locator("input[type=range]").first.focus()
     page.keyboard.press("ArrowRight")
     expect(figure.locator(".fp-values")).not_to_have_text(before)
-
-    page.locator("nav a", has_text="What the forward pass does").first.click()
-    page.wait_for_url("**/book/01_forward_pass.html")
-    assert page.locator("article svg").first.is_visible()
+    assert page.locator("article .fp-view svg").first.is_visible()
     assert all(url.startswith((folder / NAME).as_uri()) for url in requests), requests
     assert errors == []
     context.close()

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from helpers.built_book import NARROW, ROOT, SIZES, violations
+from helpers.built_book import NARROW, ROOT, SIZES, revisit, violations
 from playwright.sync_api import expect
 
 PAGE = "book/10_practice.html"
@@ -188,7 +188,7 @@ def test_what_is_drawn_asked_and_shown_and_a_rating_is_kept(opened):
     assert marks(page, "rating") == {"checkpointing": "adequate"}
     press(simulator(page), "Next question")
     assert simulator(page).locator("[data-rate]:visible").count() == 0
-    page.reload()
+    revisit(page)
     expect(simulator(page).locator(".practice-summary")).to_have_text(
         f"Rated so far: 1 adequate, of {len(BANK)} questions."
     )
@@ -204,7 +204,7 @@ def test_no_question_comes_twice_until_all_were_seen_also_after_a_reload(opened)
     had = []
     for number in range(len(level)):
         if number == 5:
-            page.reload()
+            revisit(page)
             expect(simulator(page).locator("form")).to_be_visible()
         draw(page, level="screen")
         had.append(asked(page)["id"])
@@ -307,7 +307,7 @@ def test_cards_are_turned_and_piles_survive_a_reload_and_are_emptied(opened):
     record = {"version": 2, "answers": {}, "exercises": {}, "interview": ODD}
     page = opened()
     page.evaluate("([key, text]) => localStorage.setItem(key, text)", [KEY, json.dumps(record)])
-    page.reload()
+    revisit(page)
     page.on("dialog", lambda dialog: pytest.fail("a dialog of the browser"))
     counts(page, again=0, known=0)
     assert not cards(page).get_by_role("button", name="Empty both piles").is_visible()
@@ -322,7 +322,7 @@ def test_cards_are_turned_and_piles_survive_a_reload_and_are_emptied(opened):
     again = sort_card(page, "Again")
 
     counts(page, again=1, known=1)
-    page.reload()
+    revisit(page)
     counts(page, again=1, known=1)
     assert cards(page).locator(".practice-asked").inner_text() not in (known, again)
     for pile, question in (("known", known), ("again", again)):

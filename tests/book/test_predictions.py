@@ -2,7 +2,7 @@
 
 import expected
 import pytest
-from helpers.built_book import pages
+from helpers.built_book import pages, revisit
 from playwright.sync_api import expect
 
 PAGE = "book/01_forward_pass.html"
@@ -19,23 +19,26 @@ def is_open(fold) -> bool:
 
 def test_a_question_opens_its_run_when_it_is_answered(page):
     page.open_page(PAGE)
-    run, quiz = run_of(page, "library-run"), page.locator("#predict-library")
-    output = run.locator(".output").first
+    run, quiz = run_of(page, "middle"), page.locator("#predict-middle")
+    output, figure = run.locator(".output").first, run_of(page, "bends-figure").locator(".output").first
+    expect(figure).to_be_hidden()  # it belongs to the same run
     expect(output).to_be_hidden()
     quiz.locator("input[type=radio]").first.check()
     expect(output).to_be_hidden()
     quiz.get_by_role("button", name="Check").click()
     expect(output).to_be_visible()
-    page.reload()  # the answer is in the record
+    expect(figure).to_be_visible()
+    revisit(page)  # the answer is in the record
     expect(output).to_be_visible()
-    assert not is_open(run_of(page, "middle"))
+    assert not is_open(run_of(page, "library-run"))
 
 
 def test_a_prediction_without_options_opens_its_run_with_its_answer(page):
     page.open_page(PAGE)
-    expect(run_of(page, "one-unit").locator(".output").first).to_be_hidden()
-    page.locator("#unit details > summary, details:has(+ #one-unit) > summary").first.click()
-    expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
+    page.evaluate("document.querySelectorAll('details.go-deeper').forEach((fold) => { fold.open = true; })")
+    expect(run_of(page, "sure").locator(".output").first).to_be_hidden()
+    page.locator("details:has(+ #sure) > summary").click()
+    expect(run_of(page, "sure").locator(".output").first).to_be_visible()
 
 
 def test_one_key_skips(page):

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from helpers.built_book import NARROW, ROOT, SIZES, pages, violations
+from helpers.built_book import NARROW, ROOT, SIZES, pages, revisit, violations
 from helpers.small_books import build, lay_out, question, write_notebook
 
 KEY = "fpcourse.record"
@@ -23,6 +23,17 @@ RICH = question(
     options=("see `x`\n\n   ```python\n   x = 1\n   ```", "a [link](notes.md)", "$x^2$", "four", "five"),
     text="Look.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nprint(2)\n```\n\n1. a list\n2. of two\n\nWhat of it?",
 )
+
+
+def typed_question(name: str, answers: dict[str, str]) -> str:
+    """A question that asks to type: by its answer, what is said of it."""
+    said = [
+        f"{n}. `{a}`: {'**Right.** ' * (s == 'Right')}{name} {a} {s}." for n, (a, s) in enumerate(answers.items(), 1)
+    ]
+    listed = "\n".join(said)
+    return f"**Predict first.** How much? ({name})\n\n<details>\n<summary>Answer</summary>\n\n{listed}\n\n</details>"
+
+
 START = [
     ("title", "# Start"),
     ("predict-a", question(name="a")),
@@ -31,6 +42,8 @@ START = [
 CHAPTER = [
     ("title", "# Chapter <1>\n\n[one](#question-b), [another](01_chapter.ipynb#ex-hook)"),
     ("predict-rich", RICH),
+    ("predict-typed", typed_question("predict-typed", {"1,250.5": "thousands", "0.46": "Right", "7": "lucky"})),
+    ("predict-word", typed_question("predict-word", {"BatchNorm1d": "Right", "ReLU": "bends"})),
     ("ex-hook", '## Exercise: "a hook"\n\nText.'),
     ("ex-hook-start", None),
     ("deeper", "## Go deeper: more (2 min)"),
@@ -121,8 +134,8 @@ ANSWER_ALL = """() => {
         copy.querySelectorAll(".copybtn").forEach((button) => button.remove());
         return copy.textContent.replace(/\\s+/g, " ").trim();
     };
-    return [...document.querySelectorAll(".quiz")].map((quiz) => {
-        const says = [...quiz.querySelectorAll("input")].map((radio) => {
+    return [...document.querySelectorAll(".quiz:not([data-answers])")].map((quiz) => {
+        const says = [...quiz.querySelectorAll("input[type=radio]")].map((radio) => {
             radio.click();
             quiz.querySelector("[type=submit]").click();
             return text(quiz.querySelector("[role=status]"));
@@ -133,6 +146,7 @@ ANSWER_ALL = """() => {
         const feedback = [...fold.querySelectorAll(":scope > ol > li")];
         return {
             right: Number(quiz.dataset.right),
+            again: quiz.id.startsWith("question-"),
             feedback: feedback.map(text),
             says,
             visible: shown && feedback.every((item) => item.checkVisibility()),
@@ -151,7 +165,7 @@ def check_every_option(page) -> None:
         assert [at for at, text in enumerate(feedback, 1) if text.startswith("Right.")] == [right]
         assert len(set(feedback)) == len(feedback) >= 2 and quiz["visible"]
         assert quiz["says"] == [
-            f"You chose {at}{'.' if at == right else ': not right. You can choose again.'}{text}"
+            f"You chose {at}{'.' if at == right else ': not right.' + ' You can choose again.' * quiz['again']}{text}"
             for at, text in enumerate(feedback, 1)
         ]
 
@@ -194,6 +208,50 @@ def test_every_option_says_the_feedback_of_the_source(reader):
     assert answer(notes, "predict-a-part-2", 3).endswith("Right. As n2" + "3.")
 
 
+def type_answer(page, name: str, text: str) -> str:
+    quiz = page.locator(f"[id='{name}'].quiz")
+    quiz.get_by_role("textbox").fill(text)
+    quiz.get_by_role("button", name="Check").click()
+    return said(page, name).replace("\n\n", "\n")
+
+
+def test_a_number_or_a_word_is_typed(reader):
+    page = reader()
+    quiz = page.locator("#predict-typed")
+    assert quiz.get_by_role("radio").count() == 0 and not quiz.locator("details").is_visible()
+    for nothing in (" ", "twelve"):
+        assert type_answer(page, "predict-typed", nothing) == "Type a number first, then check it."
+    assert stored(page) is None
+    assert type_answer(page, "predict-typed", "12") == "You typed 12: not right."
+    for text, says in (
+        ("1250.50", "\npredict-typed 1,250.5 thousands."),
+        (" 0.4601", "\nRight. predict-typed 0.46 Right."),
+        ("7.0", "\npredict-typed 7 lucky."),
+    ):
+        assert type_answer(page, "predict-typed", text).endswith(says)
+    assert type_answer(page, "predict-typed", "0.47").endswith("not right.") and quiz.locator("details").is_visible()
+    assert stored(page)["answers"]["01_chapter#predict-typed"] == {"first": "12", "right": False, "last": "0.47"}
+    assert type_answer(page, "predict-word", "batchnorm1d").startswith("You typed batchnorm1d.\n")
+    assert type_answer(page, "predict-word", "BatchNorm2d").endswith("not right.")
+    page = reader(stored={KEY: json.dumps(stored(page))})  # another visit
+    assert said(page, "predict-typed").startswith("You typed 0.47")
+    assert page.locator("#predict-typed").get_by_role("textbox").input_value() == "0.47"
+    page.emulate_media(media="print")
+    assert not page.locator("#predict-typed").get_by_role("textbox").is_visible()
+
+
+def test_that_one_was_sure_is_kept_with_the_first_answer_and_counted(reader):
+    page = reader()
+    page.locator("#question-a").get_by_label("I’m sure").check()
+    assert answer(page, "question-a", 1).startswith("You chose 1, and you were sure: not right.")
+    page.locator("#question-a").get_by_label("I’m sure").uncheck()
+    answer(page, "question-a", 2)
+    page.locator("#question-b").get_by_label("I’m sure").check()
+    answer(page, "question-b", 3)
+    assert stored(page)["answers"]["01_chapter#question-a"] == {"first": 1, "right": False, "sure": True, "last": 2}
+    assert page.locator(".quiz-score").inner_text().endswith("Of the 2 you were sure of, 1 right.")
+
+
 def test_a_keyboard_and_names_are_enough(reader):
     page = reader()
     group = page.locator("#predict-deep").get_by_role("group", name="Your prediction")
@@ -215,7 +273,7 @@ def test_a_keyboard_and_names_are_enough(reader):
     page.keyboard.press("Space")
     page.keyboard.press("Enter")  # in a form, from the option itself
     assert "Right. As q12." in said(page, "question-a")
-    for key in ("Tab", "Tab", "Enter"):
+    for key in ("Tab", "Tab", "Tab", "Enter"):
         page.keyboard.press(key)
     assert page.locator("#question-a details li").first.is_visible()
     box = page.get_by_role("checkbox", name="Done Exercise: “a hook”")
@@ -275,20 +333,22 @@ def test_without_javascript_the_question_is_whole(reader):
 def test_the_scripts_weigh_little_and_are_only_where_they_are_needed(html):
     limits = {
         "record.js": 6800,
-        "quizzes.js": 5200,
-        "progress_table.js": 4600,
+        "quizzes.js": 8400,
+        "exercises.js": 11700,
+        "progress_table.js": 5000,
         "practice.js": 10800,
-        "quizzes.css": 5000,
+        "quizzes.css": 6500,
     }
     for name, limit in limits.items():
         assert (html / "_static" / name).stat().st_size < limit
     for path in pages():
         text = (html / path).read_text(encoding="utf8")
-        scripts = re.findall(r'src="[^"]*_static/(record|quizzes|progress_table|practice)\.js', text)
+        scripts = re.findall(r'src="[^"]*_static/(record|quizzes|exercises|progress_table|practice)\.js', text)
         asks = re.search(r'class="(quiz|progress-place)"|data-exercise=', text)
         needed = [
             *["record"] * bool(asks or 'class="practice"' in text),
             *["quizzes"] * bool(asks),
+            *["exercises"] * ('class="exercise-form"' in text),
             *["progress_table"] * ('class="progress-place"' in text),
             *["practice"] * ('class="practice"' in text),
         ]
@@ -319,7 +379,7 @@ def test_the_first_answer_counts_and_a_reload_loses_nothing(reader):
             "exercises": {"01_chapter#ex-hook": "said"},
             "interview": {},
         }
-        page.reload()
+        revisit(page)
         unfold(page)
     assert said(page, "question-b").split("\n\n") == ["You chose 3.", "Right. As q23."]
     assert page.locator("#question-b").get_by_role("radio").nth(2).is_checked()
@@ -354,9 +414,9 @@ def test_export_and_import_carry_the_record_to_another_browser(reader, tmp_path)
     start = reader("00_start", stored={KEY: json.dumps(RECORD)})
     assert table(start) == {
         "Start": ["–", "1 of 1", "–"],
-        "Chapter <1>": ["1 of 6", "1 of 2", "2 of 2"],
+        "Chapter <1>": ["1 of 6", "1 of 4", "2 of 2, 1 solved here"],
         "Notes": ["–", "0 of 2", "–"],
-        "All pages": ["1 of 6", "2 of 5", "2 of 2"],
+        "All pages": ["1 of 6", "2 of 7", "2 of 2, 1 solved here"],
     }
     with start.expect_download() as download:
         press(start, "Export")
@@ -369,9 +429,9 @@ def test_export_and_import_carry_the_record_to_another_browser(reader, tmp_path)
     own = {"version": 2, "answers": {"01_chapter#question-a": entry(2, True)}, "exercises": {}, "interview": {}}
     elsewhere = reader("00_start", stored={KEY: json.dumps(own)})
     said = take_in(elsewhere, file)
-    assert said.endswith("4 answers, 2 exercises. What this browser had was kept.")
+    assert said.endswith("answers: 4, exercises: 2. What this browser had was kept.")
     assert stored(elsewhere) == RECORD | {"answers": RECORD["answers"] | own["answers"]}
-    assert table(elsewhere)["Chapter <1>"] == ["2 of 6", "1 of 2", "2 of 2"]
+    assert table(elsewhere)["Chapter <1>"] == ["2 of 6", "1 of 4", "2 of 2, 1 solved here"]
     assert not elsewhere.locator("#predict-a details").is_visible()  # an answer of elsewhere is not shown on arrival
 
 
@@ -452,16 +512,28 @@ def test_where_nothing_is_kept_all_works_and_a_line_says_so(reader, kind):
 def test_two_tabs_lose_nothing_of_each_other(reader):
     one = reader()
     other = reader(context=one.context)
+
+    def handed_on(*names):
+        """Wait until both tabs hold these answers: a browser hands on late what another tab has written."""
+        for tab in (one, other):
+            tab.wait_for_function(
+                "([key, ids]) => ids.every((id) => Object(JSON.parse(localStorage.getItem(key))?.answers)[id])",
+                arg=[KEY, [f"01_chapter#question-{name}" for name in names]],
+            )
+
     answer(one, "question-a", 2)
+    handed_on("a")
     answer(other, "question-b", 3)
+    handed_on("a", "b")
     answer(one, "question-c", 1)
+    handed_on("a", "b", "c")
     other.get_by_role("checkbox", name="a hook").check()
+    one.wait_for_function("document.querySelector('.exercise-done input').checked")
     answer(other, "question-a", 1)  # answered in the other tab before
-    assert set(stored(one)["answers"]) == {f"01_chapter#question-{name}" for name in "abc"}
-    assert stored(one)["answers"]["01_chapter#question-a"] == {"first": 2, "last": 1, "right": True}
     for tab in (one, other):
         tab.wait_for_function("document.querySelector('.quiz-score').textContent.startsWith('3 of 6')")
         tab.wait_for_function("document.querySelector('.exercise-done input').checked")
+    assert stored(other)["answers"]["01_chapter#question-a"] == {"first": 2, "last": 1, "right": True}
 
 
 # The real pages.

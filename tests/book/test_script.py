@@ -22,7 +22,9 @@ def two(new_context, tmp_path):
     explorable = Explorable.checked(wave, {"n": [0, 1, 2, 3], "m": [0, 1]}, {}, {}, "n", tries)
     body = page_html(explorable, "a") + '<h2 id="heading" style="margin-top:3000px">H</h2>' + page_html(explorable, "b")
     path = tmp_path / "page.html"
-    path.write_text(f"<!doctype html><style>{asset('views.css')}</style><body>{body}", encoding="utf8")
+    scripts = f"<script>{asset('packed.js')}</script><script>{asset('explorables.js')}</script>"
+    html = f"<!doctype html><style>{asset('views.css')}</style><body>{body}{scripts}"
+    path.write_text(html, encoding="utf8")
     page = new_context(viewport={"width": 900, "height": 700}).new_page()
     page.clock.install()
     record(page)

@@ -40,19 +40,44 @@ def test_the_theme_can_be_switched(opened):
     assert sorted(seen) == ["auto", "dark", "light"]
 
 
-@pytest.mark.parametrize("width", SIZES)
-@pytest.mark.parametrize(("word", "found"), [("topological", "Glossary"), ("whiteboard", "The interview answer")])
-def test_search_finds_by_file(opened, width, word, found):
-    page = opened("book/00_start.html", width=width)
+def search(page, word: str) -> None:
     page.locator("button.search-button__button:visible").first.click()
     field = page.locator("dialog input[type=search]")
     field.fill(word)
     field.press("Enter")
     page.wait_for_url("**/search.html?*")
-    result = page.locator("#search-results li a", has_text=found).first
-    result.wait_for()
-    result.click()
+    expect(page.locator(".search-summary")).to_contain_text("finished")
+
+
+@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize(("word", "found"), [("topological", "Glossary"), ("whiteboard", "The interview answer")])
+def test_search_finds_by_file_and_quotes_what_it_finds(opened, width, word, found):
+    page = opened("book/00_start.html", width=width)
+    search(page, word)
+    # A function of the package is described instead.
+    expect(page.locator("#search-results li:not(:has(> .context, > span))")).to_have_count(0)
+    result = page.locator("#search-results li", has_text=found).first
+    expect(result.locator(".context .highlighted").first).to_have_text(word, ignore_case=True)
+    assert page.errors == []
+    result.locator("a").click()
     assert found in page.locator("h1").first.text_content()
+
+
+def test_what_was_searched_for_is_marked_where_a_result_leads_and_nowhere_else(opened):
+    page = opened("book/00_start.html")
+    search(page, "topological")
+    page.go_back()
+    page.wait_for_url("**/00_start.html")
+    assert page.locator(".highlight-link").count() == 0
+    search(page, "topological")
+    page.locator("#search-results a", has_text="Glossary").first.click()
+    page.wait_for_url("**/glossary.html*")
+    expect(page.locator("article .highlighted").first).to_have_text("Topological")
+    hide = page.get_by_role("link", name="Hide Search Matches")
+    assert hide.evaluate("(link) => getComputedStyle(link, '::before').content") == "none"
+    hide.click()
+    # The link's address is a script, which the browser runs after the click.
+    expect(page.locator(".highlighted")).to_have_count(0)
 
 
 def test_the_skip_link_comes_first_and_leads_to_the_text(opened):
@@ -117,15 +142,46 @@ def test_a_link_to_a_cell_opens_the_section_it_is_folded_in(page):
     assert page.errors == []
 
 
-def test_a_link_to_a_folded_cell_unfolds_it(page):
-    page.open_page("book/05_activations.html#ex-dead-units-solution")
-    expect(page.locator("#ex-dead-units-solution pre").first).to_be_in_viewport()
+@pytest.mark.parametrize("cell", ["ex-dead-units-solution", "imports"])
+def test_a_link_to_a_folded_cell_unfolds_it(page, cell):
+    page.open_page("book/05_activations.html")
+    code = page.locator(f"#{cell} pre").first
+    expect(code).to_be_hidden()
+    page.open_page(f"book/05_activations.html#{cell}")
+    expect(code).to_be_in_viewport()
+
+
+def test_imports_open_by_keyboard(page):
+    page.open_page("book/05_activations.html")
+    fold = page.locator("details:has(#imports) > summary")
+    expect(fold).to_have_text("Setup", use_inner_text=True)
+    fold.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#imports pre")).to_be_visible()
 
 
 def test_a_link_to_a_figure_leaves_its_code_folded(page):
     page.open_page("book/02_shapes.html#bytes-figure")
     expect(page.locator("#bytes-figure figure")).to_be_in_viewport()
     assert not page.locator("#bytes-figure .cell_input").is_visible()
+
+
+def test_folded_code_is_found_by_its_text(page):
+    """As the browser's own search finds it, a link to a text does: the fold opens."""
+    page.open_page("book/05_activations.html#:~:text=def%20distribution_bench")
+    expect(page.locator("pre", has_text="def distribution_bench")).to_be_in_viewport()
+
+
+def test_folded_code_is_left_alone_until_it_is_unfolded_and_then_scrolls_by_keyboard(page):
+    """The theme's script measures code, to make what scrolls a tab stop; the browser must lay it out for that."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.open_page("book/05_activations.html")
+    fold = page.locator("details.hide", has_text="def distribution_bench")
+    code = fold.locator("pre")
+    page.wait_for_function("document.querySelector('pre[tabindex]')")
+    assert code.get_attribute("tabindex") is None
+    fold.locator("> summary").click()
+    expect(code).to_have_attribute("tabindex", "0")
 
 
 def test_menu_opens_on_a_phone(opened):
@@ -159,10 +215,12 @@ def test_paper_has_solutions_and_no_code_of_figures(page):
 
 
 def test_printing_shows_the_start_frame_and_no_controls(page):
-    page.open_page("book/00_start.html")
+    page.open_page("book/02_shapes.html")
     page.emulate_media(media="print")
     assert page.locator(".fp-picture svg").first.is_visible()
     assert not page.locator(".fp-controls").first.is_visible()
     assert page.locator(".fp-answer").first.is_visible()
     # Answers and "Go deeper" sections are read on paper too, whether or not they were opened.
-    assert page.locator("article details p").first.evaluate("(p) => p.checkVisibility() && p.offsetHeight > 0")
+    assert page.locator("article details.go-deeper p").first.evaluate(
+        "(p) => p.checkVisibility() && p.offsetHeight > 0"
+    )

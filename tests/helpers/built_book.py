@@ -21,8 +21,20 @@ def pages() -> list[str]:
 
 
 def wait_until_ready(page) -> None:
-    """An explorable is ready when its controls are shown."""
-    page.wait_for_function("[...document.querySelectorAll('.fp-controls')].every((form) => !form.hidden)")
+    """Once each figure that moves can be moved."""
+    page.wait_for_function("document.querySelector('.fp-explore:not(.fp-live), .fp-network:not(.fp-live)') === null")
+
+
+def revisit(page) -> None:
+    """Open the page once more, and again until it has begun with the record it left: a browser hands it on late."""
+    kept = page.evaluate("localStorage.getItem('fpcourse.record')")
+    page.add_init_script("window.recordAtFirst = localStorage.getItem('fpcourse.record')")
+    for _ in range(100):
+        page.reload()
+        if page.evaluate("window.recordAtFirst") == kept:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"a page that is opened again does not begin with the record it left: {kept}")
 
 
 def press(explorable, what: str) -> None:

@@ -75,6 +75,7 @@ def every_figure():
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
         "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
+        "neuron": plots.neuron((1.0, -1.0, 2.0), (-1.5, -2.5, 0.5), -0.5),
         "layer_step": plots.layer_step(**STEP, at=(2, 1, 4), sums=[1, 2, 1, 0]),
         "contributions": plots.contributions(
             LINE, {"a": LINE[:, None] * torch.ones(2), "b": torch.zeros(9, 3)}, {"a": LINE, "b": LINE}, LINE, (-4, 4)
@@ -89,7 +90,6 @@ def every_figure():
         "distributions": plots.distributions({name: torch.randn(16, 64).relu() for name in "abcd"}),
         "zeros_by_unit": plots.zeros_by_unit({"a": torch.eye(4)[:, :3], "b": torch.tensor([[0.0, 1.0], [0.0, 0.0]])}),
         "spread_by_layer": plots.spread_by_layer([[1, 0.1, 0.2]], [[1, 0.01, 1e-4]], low=1e-10, high=1e4, active=2),
-        "training_step": plots.training_step(),
         "computation_graph": plots.computation_graph(graph_of()),
         "recorded_steps": plots.recorded_steps(STEPS, active="z", walked=[("loss", "z")]),
         "repeated_passes": plots.repeated_passes([0.45, 0.5, 0.41, 0.59] * 50, 0.46, (0.3, 0.7)),
@@ -138,5 +138,7 @@ def text_boxes(figure):
                 low, high = sorted(axis.get_view_interval())
                 ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
                 texts += [tick.label1 for tick in ticks if tick.label1.get_visible()]
+        texts += axes.get_legend().get_texts() if axes.get_legend() else []
         found += [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
-    return found
+    legends = (text for legend in figure.legends for text in legend.get_texts())
+    return [*found, *((text.get_text(), text.get_window_extent()) for text in legends)]

@@ -29,7 +29,7 @@ def sections(notebook, checks=None):
         behind = (checks or {}).get(cell.id)
         if cell.cell_type == "markdown":
             for block in re.split(r"(?m)^(?=#{1,3} )", cell.source):
-                if block.startswith("#"):
+                if block.startswith("#") and not (block.startswith("###") and title.startswith("Go deeper")):
                     if title or prose or code:
                         yield title, "\n".join(prose), code
                     title, prose, code = block.splitlines()[0].lstrip("# "), [], []

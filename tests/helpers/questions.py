@@ -31,8 +31,14 @@ class Question:
         return ITEMS.split(self.without_feedback)[0]
 
     @property
-    def options(self) -> list[str]:
+    def listed(self) -> list[str]:
         return items(ITEMS.split(self.without_feedback)[-1])
+
+    @property
+    def options(self) -> list[str]:
+        """Those to choose from; of a question that asks for a number or a word, the answers that it knows."""
+        answers = [re.match("`([^`]+)`: ", item) for item in self.feedback]
+        return self.listed or [answer[1] for answer in answers if answer]
 
     @property
     def feedback(self) -> list[str]:
@@ -42,7 +48,14 @@ class Question:
     @property
     def right(self) -> list[int]:
         """The numbers of the options whose feedback says that they are right."""
-        return [number for number, item in enumerate(self.feedback, 1) if item.startswith("**Right.** ")]
+        return [
+            number for number, item in enumerate(self.feedback, 1) if re.match(r"(`[^`]+`: )?\*\*Right\.\*\* ", item)
+        ]
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it asks for a number or a word."""
+        return not self.listed
 
 
 def items(text: str) -> list[str]:

@@ -10,6 +10,8 @@ from helpers.built_book import NARROW, PATIENCE, SIZES, record, violations, wait
 UNFOLD = "document.querySelectorAll('details:not(.fp-menu)').forEach((fold) => { fold.open = true; })"
 # axe takes most of its time for the thousands of spans of highlighted code; their colours are judged on a specimen.
 FLATTEN = "document.querySelectorAll('div.highlight pre').forEach((pre) => { pre.textContent = pre.textContent; })"
+# The theme's script makes unfolded code a tab stop a moment after it was unfolded.
+TAB_STOPS = "[...document.querySelectorAll('pre:not([tabindex])')].every((pre) => !pre.checkVisibility())"
 WITHOUT_SCRIPTS = ("article h1", "nav.bd-links a", "article p", ".fp-picture svg", ".fp-explore figcaption",
                    ".fp-answer", ".fp-controls", ".fp-guesses", ".fp-card")  # fmt: skip
 FORMULA = "document.querySelector('article .formula svg')?.getBoundingClientRect().height"
@@ -26,7 +28,8 @@ CONTRASTS = """() => {
     const light = (rgb) => rgb.map((c) => c / 255).map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
         .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
     const ground = getComputedStyle(document.body).backgroundColor;
-    return [...document.querySelectorAll('.fp-picture svg text')].map((text) => {
+    const texts = [...document.querySelectorAll('.fp-picture svg text')].filter((text) => text.checkVisibility());
+    return texts.map((text) => {
         const box = text.getBoundingClientRect(), style = getComputedStyle(text);
         let below = ground;
         // What is filled under the text, from the back to the front.
@@ -77,6 +80,7 @@ IN_LIGHT = {
     "icons": """[...document.querySelectorAll("[class*='fa-']")]
         .map((icon) => [icon.className, getComputedStyle(icon).maskImage.slice(0, 10)])""",
     "words": WORDS,
+    "elements": "document.querySelectorAll('*').length",
     "MathJax": "typeof MathJax",
     "TeX": "document.querySelectorAll('article .math').length",
 }
@@ -93,6 +97,9 @@ UNSCRIPTED = {
     "ground": """(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))""",
 }
 
+CONTROLS = """() => [...document.querySelectorAll('button, input, select, textarea, [onclick]')]
+    .filter((e) => e.checkVisibility({visibilityProperty: true})).map((e) => e.ariaLabel || e.title || e.innerText)"""
+
 
 @contextmanager
 def opened(browser: Browser, address: str, scheme: str = "light", width: int = 1280, **options) -> Iterator[Page]:
@@ -107,6 +114,8 @@ def opened(browser: Browser, address: str, scheme: str = "light", width: int = 1
             wait_until_ready(page)
             page.wait_for_function("document.documentElement.dataset.theme !== 'auto'")
         page.evaluate(UNFOLD)
+        if options.get("java_script_enabled", True):
+            page.wait_for_function(TAB_STOPS)
         yield page
 
 
@@ -164,6 +173,10 @@ def unscripted(browser: Browser, address: str, scheme: str = "light") -> dict:
     with opened(browser, address, scheme, java_script_enabled=False) as page:
         found = answers(page, UNSCRIPTED) | {"visible": visible(page, *WITHOUT_SCRIPTS)}
         on_screen = page.evaluate(FORMULA)
+        found["controls"] = {}
+        for width, height in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            found["controls"][width] = page.evaluate(CONTROLS)
         page.emulate_media(media="print")
         return found | {"formula heights": [on_screen, page.evaluate(FORMULA)]}
 

@@ -50,7 +50,7 @@ def defined(notebook, source: str) -> dict:
 @EACH
 def test_an_exercise_says_what_to_do_how_long_it_takes_and_gives_a_hint(notebook, task, start, solution):
     assert task is not None and FACTS.search(task.source), "**Required · 5 minutes · easy**"
-    assert re.search(r"(?m)^(## (Exercise|Go deeper: (exercise|drill),)|### Case \d)", task.source)
+    assert re.search(r"(?m)^(## (Exercise|Go deeper: (exercise|drill),)|### (Case \d|Exercise:))", task.source)
     assert "<summary>Hint</summary>" in task.source
     if minutes := re.search(r"\((\d+) min\)", task.source.splitlines()[0]):
         assert minutes[1] == FACTS.search(task.source)[2]

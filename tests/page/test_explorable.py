@@ -49,7 +49,14 @@ def checked(draw=draw, controls=CONTROLS, start=None, labels=None, play=None, tr
         ({"start": {"n": 4}}, "start sets 'n' to 4, which is not one of [1, 2, 3]"),
         ({"start": {"n": True}}, "start sets 'n' to True, which is not one of [1, 2, 3]"),
         ({"start": {"m": 1}}, "start names 'm', which is not a control; controls: n, kind"),
-        ({"labels": {"m": "x"}}, "labels names 'm', which is not a control; controls: n, kind"),
+        (
+            {"labels": {"m": "x"}},
+            "labels names 'm', which is neither a control nor a word among the values; controls: n, kind",
+        ),
+        (
+            {"labels": {"1": "x"}},
+            "labels names '1', which is neither a control nor a word among the values; controls: n, kind",
+        ),
         ({"play": "m"}, "play names 'm', which is not a control; controls: n, kind"),
         (
             {"controls": {"n": list(range(43)), "kind": ["a", "b", "c"]}},

@@ -95,7 +95,7 @@ def without_ids(html):
 
 
 def test_controls_are_sliders_and_choices_at_their_start():
-    box = Box(checked(labels={"n": "number <n>"}))
+    box = Box(checked(labels={"n": "number <n>", "yes": "switched on"}))
     assert [type(control) for control in box.controls] == [
         widgets.SelectionSlider,
         widgets.ToggleButtons,
@@ -104,7 +104,7 @@ def test_controls_are_sliders_and_choices_at_their_start():
     assert [control.description for control in box.controls] == ["number <n>", "kind", "on"]
     assert box.positions == [1, 0, 1] and box.caption == "2 sin & cos True"
     texts = [[text for text, _ in control.options] for control in box.controls]
-    assert texts == [["1", "2", "4"], ["sin & cos", "<tan>"], ["no", "yes"]]
+    assert texts == [["1", "2", "4"], ["sin & cos", "<tan>"], ["no", "switched on"]]
     assert box.style.value.startswith("<style>") and ".fp-view" in box.style.value
 
 
@@ -142,7 +142,7 @@ def test_every_combination_is_the_frame_of_the_built_page():
     explorable = checked(wave)
     box = Box(explorable)
     page = BeautifulSoup(built.page_html(explorable, "explore-wave"), "html.parser")
-    packed = json.loads(gzip.decompress(base64.b64decode(page.find(class_="fp-frames").string)))
+    packed = json.loads(gzip.decompress(base64.b64decode(page.find(class_="fp-packed").string)))
     frames = zip(packed["frames"], packed["captions"], packed["values"], strict=True)
     for positions, (pieces, caption, values) in zip(explorable.all_positions(), frames, strict=True):
         for control, at in zip(box.controls, positions, strict=True):

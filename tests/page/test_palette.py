@@ -47,9 +47,9 @@ def test_every_colour_has_its_variable_and_the_sheet_the_same_hex():
 def test_the_dark_theme_sets_the_same_variables_where_figures_stand():
     selector, dark = sheet("dark")
     assert dark.keys() == sheet("light")[1].keys()
-    assert 'html[data-theme="dark"] :is(.fp-view, .fp-explore)' in selector
-    assert 'body[data-jp-theme-light="false"] .fp-view' in selector
-    assert sheet("light")[0] == ".fp-view, .fp-explore"
+    assert 'html[data-theme="dark"] :is(.fp-view, .fp-explore, .fp-network)' in selector
+    assert 'body[data-jp-theme-light="false"] :is(.fp-view, .fp-network)' in selector
+    assert sheet("light")[0] == ".fp-view, .fp-explore, .fp-network"
 
 
 def test_no_rule_uses_a_variable_that_is_not_set():

@@ -221,6 +221,19 @@ def test_ids_are_the_ones_referred_to():
     assert all(re.fullmatch(r"p-\d+", name) for name in ids(markup))
 
 
+def test_a_gid_names_what_moves_and_is_no_id():
+    first, second = (figure(), figure())
+    for drawn in (first, second):
+        drawn.axes[0].text(1, 0.5, "0.5", gid="sum X0")
+        drawn.axes[0].axhline(0, gid="zero")
+    markup = svg(first, "p-") + svg(second, "q-")
+    root = ET.fromstring(f"<g>{markup}</g>")
+    named = [element for element in root.iter() if element.get("data-move")]
+    assert [element.get("data-move") for element in named] == ["zero", "sum X0"] * 2
+    assert [texts for element in named if (texts := [text.text for text in element.iter("text")])] == [["0.5"]] * 2
+    assert len(ids(f"<g>{markup}</g>")) == len(set(ids(f"<g>{markup}</g>"))) and "sum" not in ids(f"<g>{markup}</g>")
+
+
 def test_an_element_may_refer_twice():
     drawn = figure()
     drawn.axes[0].bar([5], [0.5], hatch="//")

@@ -26,6 +26,8 @@ def test_unit_values_are_row_0_within_the_batch():
         assert steps.get_data().edges.tolist() == [-0.5, 0.5, 1.5, 2.5]
     assert colour(band) == BATCH and to_hex(row.get_edgecolor()) == HIDDEN and not row.get_fill()
     assert axes.get_xlim() == (-0.5, 2.5) and axes.get_ylim() == (-4, 4)
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["patient 0", "range of the batch"]
     (zero,) = axes.lines
     assert set(zero.get_ydata()) == {0} and zero.get_color() == MUTED
 

@@ -34,6 +34,9 @@ def test_zeros_are_a_gauge_and_the_rest_are_bars_by_hand():
     assert [text.get_text() for text in axes.texts] == ["25% zero"]
     assert axes.get_title(loc="left") == "relu:1"
     assert axes.get_xlabel() == "value" and axes.get_ylabel() == "share"
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["values that are exactly 0", "other values"]
+    assert [colour(patch) for patch in legend.get_patches()] == [MUTED, HIDDEN]
 
 
 def test_no_zeros_no_words_about_them():

@@ -119,6 +119,12 @@ def test_what_is_kept_stands_on_the_right_and_is_filled_until_it_is_freed():
     assert len([word for word in words(axes) if word.get_text() == "freed"]) == 1
 
 
+def test_a_value_comes_from_an_input_and_a_gradient_from_its_result():
+    gids = {text.get_text(): text.get_gid() for text in words(drawn())}
+    assert gids["z = [-0.7]"] == "z p" and gids["b = [0.1]"] == "b"
+    assert gids["dL/dz = [-1.4]"] == "d-z d-loss" and gids["w.grad = [-2.8, -4.2, -5.6]"] == "d-w d-p"
+
+
 def test_unknown_names_and_impossible_walks_are_refused():
     with pytest.raises(ValueError, match=r"q is not among the tensors \(loss, z, b, p, w, x\)"):
         plots.recorded_steps(STEPS, active="q")

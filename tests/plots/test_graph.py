@@ -65,7 +65,7 @@ def test_boxes_do_not_overlap_and_stay_inside(name):
     assert sorted(axes.get_xlim()) == [0, 1]
     low, high = sorted(axes.get_ylim())
     for text, box in text_boxes(axes.figure):
-        assert box.width <= 0.22 * axes.bbox.width, text
+        assert box.width <= 0.225 * axes.bbox.width, text
     for x, y in names:
         assert 0.11 <= x <= 0.89 and low < y - 0.27 and y + 0.27 < high
         assert all(abs(x - other) >= 0.22 for other, row in names if row == y and other != x)

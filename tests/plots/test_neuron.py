@@ -36,6 +36,22 @@ def layer_step(at, sums, **other):
     return plots.layer_step(**{**STEP, **other}, at=at, sums=sums)
 
 
+def test_a_neuron_shows_each_product_the_sum_and_what_relu_makes_of_it():
+    (axes,) = plots.neuron((1.0, 0.0, 2.0), (1.0, -2.0, 0.5), -0.5).axes
+    texts = {text.get_text() for text in axes.texts}
+    assert {"x0 = 1", "× 1", "x1 = 0", "× (−2)", "0", "x2 = 2", "× 0.5", "1", "b = −0.5", "z = 1.5", "a = 1.5"} <= texts
+    lines = axes.lines
+    assert [line.get_linestyle() for line in lines] == ["-", "--", "-"]
+    assert lines[1].get_linewidth() > lines[0].get_linewidth() > lines[2].get_linewidth()
+    assert {"z = −2.5", "a = 0"} <= {text.get_text() for text in plots.neuron((2.0,), (-1.0,), -0.5).axes[0].texts}
+
+
+@pytest.mark.parametrize(("features", "weights"), [((), ()), ((1.0,), (1.0, 2.0)), ((1.0,) * 4, (1.0,) * 4)])
+def test_a_neuron_refuses_what_it_has_no_room_for(features, weights):
+    with pytest.raises(ValueError, match="expected one to three features and a weight for each"):
+        plots.neuron(features, weights, 0.0)
+
+
 def test_every_number_stands_in_its_cell():
     (axes,) = layer_step((2, 1, 4), [1, 2, 1, 0]).axes
     places = {text.get_position(): text.get_text() for text in axes.texts}
@@ -78,6 +94,18 @@ def test_the_sum_line_by_line():
     assert lines == [["1 · 1", "1", "1"], ["2 · 1", "2", "3"], ["−1 · (−0.5)", "0.5", "3.5"], ["b[1]", "−1", "2.5"]]
     assert written[210, 115].get_text() == "Z[0, 1]"
     assert [written[x, 219].get_text() for x in (210, 372)] == ["activation: A[0, 1]", "0.924"]
+
+
+def test_a_number_names_the_cell_it_comes_from():
+    (axes,) = layer_step((1, 0, 4), [0, 2, 4, 4.5]).axes
+    source = {text.get_text(): text.get_gid().split()[1:] for text in axes.texts if text.get_gid()}
+    cells = {text.get_gid(): text.get_text() for text in axes.texts if text.get_gid() and " " not in text.get_gid()}
+    lines = {name: cells[from_[0]] for name, from_ in source.items() if "·" in name or name == "b[0]"}
+    assert lines == {"0 · 0.5": "0", "−2 · (−1)": "−2", "1 · 2": "1", "b[0]": "0.5"}
+    activated = {text.get_text(): text.get_gid() for text in axes.texts if (text.get_gid() or "").startswith("A")}
+    assert {number: cells[gid.split()[1]] for number, gid in activated.items()} == {
+        "0.047": "−3", "0.924": "2.5", "0.989": "4.5", "0.029": "−3.5", "0.982": "4", "0.5": "0",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("part", [0, 1, 3])

@@ -31,7 +31,9 @@ def boxes(axes, lane, row):
 
 def test_each_row_says_what_was_given_and_the_first_is_on_top():
     axes = drawn()
-    said = [words for line in texts_by_row(axes) for words in line if words]
+    heads, *lines = texts_by_row(axes)
+    assert heads == ["forward, downwards", "the graph: backward, upwards"]
+    said = [words for line in lines for words in line if words]
     given = [words for row in BOARD for words in (row.tensor, row.node, row.number, row.note) if words]
     assert said == given
     bottom, top = axes.get_ylim()

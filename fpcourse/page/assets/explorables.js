@@ -1,6 +1,6 @@
-(() => {
+// Moves each explorable of a page. Loaded once, after the page's text.
+document.querySelectorAll(".fp-explore").forEach((root) => {
   "use strict";
-  const root = document.currentScript.closest(".fp-explore");
   const find = (selector) => root.querySelector(selector);
   const { controls, play } = JSON.parse(root.dataset.config);
   const start = controls.map((control) => control.start);
@@ -10,28 +10,24 @@
   const figure = find(".fp-view");
   const card = find(".fp-card");
   let state = [...start];
-  let frames = null;
+  let frames = null; // they come after the page's text
   let timer = null;
   let writing = null;
   let saying = null;
   let tick = 1200;
   let opened = null; // the try whose card is open, and the state before
 
-  const unpack = async () => {
-    const packed = atob(find(".fp-frames").textContent);
-    const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  };
-
   // The last control changes fastest, as in the order in which the frames were drawn.
   const frameNumber = () => state.reduce((number, at, i) => number * controls[i].texts.length + at, 0);
+  let painted = frameNumber(); // the start stands in the page
 
   const frameHtml = (number) => frames.frames[number].map((piece) => frames.pieces[piece]).join("");
+  // As high as the frame, without what is drawn.
+  const outline = (number) => frameHtml(number).replace(/(<svg[^>]*>).*?(?=<\/svg>)/gs, "$1");
 
   // Beside an error without a picture the one before stays, greyed, as it led there.
-  const fill = (frame, number, before) => {
-    frame.innerHTML = frameHtml(number);
+  const fill = (frame, html, before) => {
+    frame.innerHTML = html;
     const now = frame.querySelector(".fp-picture");
     if (!now && before) {
       before.classList.add("fp-stale");
@@ -50,15 +46,40 @@
     stage.append(before);
   };
 
-  const paint = () => {
-    const number = frameNumber();
+  // What the author named goes from where it was, or was going, to its place; what is new fades in.
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const named = (picture) => [...(picture?.querySelectorAll("[data-move]") ?? [])].map((element) => {
+    const svg = element.ownerSVGElement;
+    const [box, all] = [element, svg].map((part) => part.getBoundingClientRect());
+    const unit = svg.viewBox.baseVal.width / all.width;
+    const [x, y] = [box.x + box.width / 2 - all.x, box.y + box.height / 2 - all.y].map((length) => length * unit);
+    return { element, names: element.dataset.move.split(" "), x, y };
+  });
+  const move = (olds, now) => named(now).forEach(({ element, names, x, y }) => {
+    const old = names.map((name) => olds.find((past) => past.names[0] === name)).find(Boolean);
+    if (old) old.element.style.visibility = "hidden";
+    const change = old ? { transform: [`translate(${old.x - x}px, ${old.y - y}px)`, "none"] } : { opacity: [0, 1] };
+    element.animate(change, { duration: 300, easing: "ease-in-out" });
+  });
+
+  const paintFrame = (number) => {
     const before = find(".fp-frame .fp-picture");
     const place = before && { left: `${before.offsetLeft}px`, top: `${before.offsetTop}px`, width: `${before.offsetWidth}px` };
-    const now = fill(find(".fp-frame"), number, before);
-    if (now && before && before.innerHTML !== now.innerHTML && !before.matches(".fp-stale")) fade(before, place);
+    const across = before?.scrollLeft;
+    const olds = still.matches ? [] : named(before);
+    const now = fill(find(".fp-frame"), frameHtml(number), before);
+    if (now && before && before.innerHTML !== now.innerHTML && !before.matches(".fp-stale")) {
+      fade(before, place);
+      if (!still.matches) move(olds, now);
+      now.scrollLeft = before.scrollLeft = across; // on a phone, what the reader looks at stays in sight
+    }
     const caption = find("figcaption");
     if (caption.textContent !== frames.captions[number]) caption.textContent = frames.captions[number];
     find(".fp-values").textContent = JSON.stringify(frames.values[number]);
+    painted = number;
+  };
+  const paint = () => {
+    if (frames && frameNumber() !== painted) paintFrame(frameNumber());
     controls.forEach((control, i) => {
       const slider = form.querySelector(`input[type=range][name="${control.name}"]`);
       if (slider) {
@@ -214,8 +235,9 @@
     });
   };
 
-  // What lies below the figure stays where it is: room for the tallest frame, measured when the page has time for it.
-  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 10 }));
+  // What lies below the figure stays where it is: room for the tallest frame, measured when the page has time for it,
+  // a few milliseconds each time, as they are more on a phone.
+  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   let measuring = 0;
   const reserve = () => {
     const run = ++measuring; // of two, the later holds: the width has changed
@@ -224,15 +246,16 @@
     twin.querySelector(".fp-card").hidden = true;
     let tallest = 0;
     let number = 0;
-    const measure = (idle) => {
+    const measure = () => {
       if (run !== measuring) return;
+      const end = performance.now() + 6;
       root.append(twin); // there for the length of this task alone
       do {
-        fill(twin.querySelector(".fp-frame"), number, twin.querySelector(".fp-picture"));
+        fill(twin.querySelector(".fp-frame"), outline(number), twin.querySelector(".fp-picture"));
         twin.querySelector("figcaption").textContent = frames.captions[number];
-        tallest = Math.max(tallest, twin.offsetHeight);
+        tallest = Math.max(tallest, twin.getBoundingClientRect().height);
         number += 1;
-      } while (number < frames.frames.length && idle.timeRemaining() > 5);
+      } while (number < frames.frames.length && performance.now() < end);
       twin.remove();
       if (number < frames.frames.length) whenIdle(measure);
       else stage.style.minHeight = `${tallest}px`;
@@ -281,18 +304,27 @@
       readAddress();
     });
     readAddress();
-    // A page is as wide as it stays once all of it is there.
-    if (document.readyState === "complete") reserveWhenNear();
-    else addEventListener("load", reserveWhenNear);
     if (pieces()[0]?.startsWith(`${root.id}?`)) {
       root.closest("details")?.setAttribute("open", "");
       root.scrollIntoView();
     }
   };
 
-  unpack().then((unpacked) => { frames = unpacked; begin(); }).catch((error) => {
+  // A page is as wide as it stays once all of it is there.
+  const arrived = new Promise((resolve) => {
+    if (document.readyState === "complete") resolve();
+    else addEventListener("load", resolve);
+  });
+  begin();
+  arrived.then(() => fpcoursePacked.read(find(".fp-packed"))).then((read) => {
+    frames = read;
+    paint();
+    reserveWhenNear();
+    root.classList.add("fp-live");
+  }).catch((error) => {
+    form.hidden = true;
     card.textContent = "This browser cannot move the figure; it shows the start.";
     card.hidden = false;
     console.warn("explorable not started", error);
   });
-})();
+});

@@ -1,6 +1,7 @@
 """The article's network in functional calls."""
 
 import torch
+from refresh import ROOT
 from torch import nn
 from torch.nn import functional as F
 
@@ -19,13 +20,22 @@ def layers(widths: tuple[int, int] = (64, 32)) -> dict[str, nn.Module]:
     }
 
 
+def trained_layers() -> dict[str, nn.Module]:
+    """The same with the weights and statistics that ship with the package."""
+    parts, shipped = layers(), torch.load(ROOT / "fpcourse/weights/clinical_mlp.pt", weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict({key.split(".")[1]: value for key, value in shipped.items() if key.startswith(f"{name}.")})
+    return parts
+
+
 def forward(parts: dict[str, nn.Module], X: torch.Tensor, train: bool) -> dict[str, torch.Tensor]:
     """Every intermediate of one pass, by label, from functional calls."""
     out = {"input": X}
 
     def norm(name: str, z: torch.Tensor) -> torch.Tensor:
-        mean, var = (z.mean(0), z.var(0, unbiased=False)) if train else (torch.zeros(1), torch.ones(1))
-        return (z - mean) / torch.sqrt(var + 1e-5) * parts[name].weight + parts[name].bias
+        part = parts[name]
+        mean, var = (z.mean(0), z.var(0, unbiased=False)) if train else (part.running_mean, part.running_var)
+        return (z - mean) / torch.sqrt(var + 1e-5) * part.weight + part.bias
 
     def linear(name: str, x: torch.Tensor) -> torch.Tensor:
         return x @ parts[name].weight.T + parts[name].bias

@@ -14,7 +14,16 @@ LINES = [*["Z[i, j] += X[i, k] * W[j, k]"] * 3, "Z[i, j] += b[j]", "A[i, j] = ac
 
 
 def figures() -> list[dict]:
-    return [bends(), slopes(), exclusive_or(), other_activations()]
+    return [neuron(), cut(), bends(), slopes(), exclusive_or(), other_activations()]
+
+
+def neuron() -> dict:
+    return {"z": 1 * 1 + 0 * -2 + 2 * 0.5 - 0.5, "a": 1.5}
+
+
+def cut() -> dict:
+    """Four patients by hand: age and stay, with weights 1 and 2 and a bias of -1."""
+    return {"z above 0": [max(age + 2 * stay - 1, 0) for age, stay in ((2, 0), (-1, 1.5), (1, 0), (2, -1))]}
 
 
 def bends() -> dict:

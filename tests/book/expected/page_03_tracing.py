@@ -95,9 +95,12 @@ def check_trace_theatre(frames: dict) -> None:
         assert caption.startswith(f"Moment {moment}, {MOMENTS[moment]}: {finished} calls have finished")
         assert ("cannot be multiplied" in caption) == failed
         for text in (f"{hooks} hooks on the modules, {values['buffers that differ']} of 6 buffers",):
-            assert text in caption and text in frame["alt"]
+            assert text in frame["alt"]
         drew = "random state " + ("moved" if values["random state moved"] else "as before")
-        assert drew in caption and drew.replace("state ", "state: ") in html
+        assert f">hooks on the modules: {hooks}<" in html and f">{drew.replace('state ', 'state: ')}<" in html
+        assert f">buffers that differ: {values['buffers that differ']} of 6<" in html
+        assert f"Changed: {hooks} hooks, {values['buffers that differ']} buffers" in caption
+        assert (", the random state." in caption) == values["random state moved"]
         assert ("You hold" in caption) == (moment == 3)
         if moment == 3:
             assert f"You hold {values['rows you hold']} rows" in caption
@@ -127,11 +130,11 @@ def kept_pre_activation(keeping: str, inplace: str, calls_done: int, X: torch.Te
 
 def check_kept_pre_activation(frames: dict, X: torch.Tensor) -> None:
     """The line and the caption are those of the tensor that was kept."""
-    from expected.page_00_start import check_drawn_line
+    from expected.drawn import check_drawn_line
 
     for (keeping, inplace, calls_done), frame in frames.items():
         kept = kept_pre_activation_tensor(keeping, inplace, calls_done, X)
-        assert f"{(kept < 0).float().mean().item():.0%} of the values" in frame["caption"]
+        assert f"{(kept < 0).float().mean().item():.0%} of what was kept" in frame["caption"]
         assert f"begins with {kept[0, 0]:.3f}, {kept[0, 1]:.3f}." in frame["caption"]
         assert ("in place" in frame["caption"]) == (inplace == "yes" and calls_done == 3)
         check_drawn_line(frame["html"], kept[0])

@@ -93,7 +93,7 @@ def check_graph_builder(frames: dict) -> None:
 def check_frame(setting: str, step: int, frame: dict, values: dict) -> None:
     where, t, html = (setting, step), tensors(ASKED[setting]), frame["html"]
     recorded, total = len(values["recorded"]), values["bytes kept"]
-    assert frame["caption"].startswith(f"Step {step}, {setting}: "), where
+    assert frame["caption"].startswith(f"Step {step}: "), where
     assert frame["caption"].endswith(f" Operations recorded: {recorded}; bytes kept: {total}."), where
 
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", html)

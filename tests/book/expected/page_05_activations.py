@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from expected.clinical_mlp import forward, layers
-from expected.page_00_start import check_drawn_line
+from expected.drawn import check_drawn_line
 from expected.trained import Rounded, Trained, auroc, correlation, networks_by_epoch
 
 SHOWN = ["layer1", "bn1", "relu:1", "layer2", "bn2", "relu:2"]
@@ -118,7 +118,7 @@ def check_distribution_bench(frames: dict, X: torch.Tensor) -> None:
     """The table is these tensors'; the caption names the setting."""
     for controls, frame in frames.items():
         batch_size, width, batchnorm = controls
-        assert f"{batch_size} patients, widths {width} and {width // 2}." in frame["caption"]
+        assert f" {batch_size} patients; widths {width} and {width // 2}." in frame["caption"]
         assert ("taken out" in frame["caption"]) == (batchnorm == "no")
         tensors = bench_tensors(*controls, X)
         rows = re.findall(r"<tr><td>(.*?)</td></tr>", frame["html"])
@@ -183,9 +183,8 @@ def check_initialisation_bench(frames: dict) -> None:
         caption = frame["caption"]
         assert f"Layer {layer} (grey line): std {std:.2g}, over the batch {over_batch:.2g}, relative" in caption
         assert f" relative to the rms {relative(a, over_batch):.2g}." in caption
-        assert f"Weights: {weights}; {activation}." in caption
-        assert f"Beyond -3 and 3: {share(a.abs() > 3):.0%}." in caption
-        near = f"Within 0.01 of -1 or 1: {share(a.abs() > 0.99):.0%}."
+        assert f" {share(a.abs() > 3):.0%} lie beyond −3 and 3" in caption
+        near = f" {share(a.abs() > 0.99):.0%} within 0.01 of −1 or 1"
         assert (near in caption) == (activation == "tanh")
 
 

@@ -5,6 +5,9 @@ from itertools import pairwise
 
 import torch
 
+from fpcourse.checks.autograd import EXP_AND_RELU
+from fpcourse.checks.forms import answer
+
 
 def _walk(tensor):
     """Every node once, without recursion."""
@@ -96,22 +99,6 @@ def _exp(value, Value):
 
 def forgets_the_way_back(value, Value):
     return Value(math.exp(value.data)), Value(max(value.data, 0.0))
-
-
-def takes_exp_for_a_power(value, Value):
-    return Value(math.exp(value.data), ((value, value.data * math.exp(value.data - 1)),)), _relu(value, Value)
-
-
-def gives_the_input_as_derivative(value, Value):
-    return Value(math.exp(value.data), ((value, value.data),)), _relu(value, Value)
-
-
-def lets_everything_back_through_relu(value, Value):
-    return _exp(value, Value), Value(max(value.data, 0.0), ((value, 1.0),))
-
-
-def takes_the_output_of_relu_for_its_derivative(value, Value):
-    return _exp(value, Value), Value(max(value.data, 0.0), ((value, max(value.data, 0.0)),))
 
 
 def has_the_slope_of_relu_the_wrong_way_round(value, Value):
@@ -212,10 +199,10 @@ WRONG = {
     ],
     "exp_and_relu": [
         (forgets_the_way_back, "The way back is missing", None),
-        (takes_exp_for_a_power, "That is the rule for a power", None),
-        (gives_the_input_as_derivative, "That is the input", None),
-        (lets_everything_back_through_relu, "Below 0 nothing changes", None),
-        (takes_the_output_of_relu_for_its_derivative, "That is what ReLU puts out", None),
+        (answer(EXP_AND_RELU[1], "100"), "That is the rule for a power", None),
+        (answer(EXP_AND_RELU[0], "020"), "That is the input", None),
+        (answer(EXP_AND_RELU[0], "001"), "Below 0 nothing changes", None),
+        (answer(EXP_AND_RELU[0], "100"), "That is what ReLU puts out", None),
         (has_the_slope_of_relu_the_wrong_way_round, "Above 0 ReLU's derivative is 1", None),
         (one_pair_without_its_tuple, "also when there is one", None),
         (plain_numbers, "wrap the number in a Value", None),

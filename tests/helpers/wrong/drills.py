@@ -6,6 +6,8 @@ import torch
 from torch.nn import functional as F
 
 from fpcourse import in_mode
+from fpcourse.checks.drills import DRILL_FORWARD, DRILL_MEAN_LOSS, DRILL_SHAPES
+from fpcourse.checks.forms import answer
 
 
 def outline(m, x, names):
@@ -18,74 +20,12 @@ def no_batchnorm(m, x):
     return outline(m, x, "layer1 relu drop layer2 relu layer3")
 
 
-def no_activation(m, x):
-    return outline(m, x, "layer1 bn1 drop layer2 bn2 layer3")
-
-
 def batchnorm_after_relu(m, x):
     return outline(m, x, "layer1 relu bn1 drop layer2 relu bn2 layer3")
 
 
-def dropout_twice(m, x):
-    return outline(m, x, "layer1 bn1 relu drop layer2 bn2 relu drop layer3")
-
-
-def dropout_after_the_second(m, x):
-    return outline(m, x, "layer1 bn1 relu layer2 bn2 relu drop layer3")
-
-
 def no_second_batchnorm(m, x):
     return outline(m, x, "layer1 bn1 relu drop layer2 relu layer3")
-
-
-def no_dropout(m, x):
-    return outline(m, x, "layer1 bn1 relu layer2 bn2 relu layer3")
-
-
-def relu_at_the_end(m, x):
-    return outline(m, x, "layer1 bn1 relu drop layer2 bn2 relu layer3 relu")
-
-
-def sigmoid_at_the_end(m, x):
-    return torch.sigmoid(outline(m, x, "layer1 bn1 relu drop layer2 bn2 relu layer3"))
-
-
-def shapes(batch, features, first, second):
-    parameters = features * first + first * second + second + 3 * (first + second) + 1
-    return {
-        "weight1": (first, features),
-        "layer1": (batch, first),
-        "layer2": (batch, second),
-        "logits": (batch, 1),
-        "parameters": parameters,
-    }
-
-
-def weight_as_in_and_out(batch, features, first, second):
-    return shapes(batch, features, first, second) | {"weight1": (features, first)}
-
-
-def logits_without_their_axis(batch, features, first, second):
-    return shapes(batch, features, first, second) | {"logits": (batch,)}
-
-
-def weights_alone(batch, features, first, second):
-    return shapes(batch, features, first, second) | {"parameters": features * first + first * second + second}
-
-
-def no_norms(batch, features, first, second):
-    found = shapes(batch, features, first, second)
-    return found | {"parameters": found["parameters"] - 2 * (first + second)}
-
-
-def running_statistics_as_parameters(batch, features, first, second):
-    found = shapes(batch, features, first, second)
-    return found | {"parameters": found["parameters"] + 2 * (first + second)}
-
-
-def no_biases(batch, features, first, second):
-    found = shapes(batch, features, first, second)
-    return found | {"parameters": found["parameters"] - (first + second + 1)}
 
 
 def unbiased_statistics_of_the_batch(x, mean, var, weight, bias, eps):
@@ -203,16 +143,8 @@ def mean_loss(model, batches, end=lambda z: z, add=lambda loss, y: loss.item() *
     return total / (count or sum(len(y) for _, y in batches))
 
 
-def sigmoid_before_the_loss(model, batches):
-    return mean_loss(model, batches, end=torch.sigmoid)
-
-
 def mean_of_means(model, batches):
     return mean_loss(model, batches, add=lambda loss, y: loss.item(), count=len(batches))
-
-
-def graph_carried(model, batches):
-    return mean_loss(model, batches, add=lambda loss, y: loss * len(y))
 
 
 def left_in_eval(model, batches):
@@ -230,23 +162,24 @@ def statistics_of_train_mode(model, batches):
 
 WRONG = {
     "drill_forward": [
-        (no_batchnorm, "BatchNorm is missing", None),
-        (no_activation, "The activation is missing", 1),
-        (batchnorm_after_relu, "BatchNorm comes before the activation", None),
-        (dropout_twice, "no dropout after the second activation", None),
-        (dropout_after_the_second, "Dropout stands after the first activation", None),
-        (no_second_batchnorm, "The second layer has a BatchNorm too", None),
-        (no_dropout, "which eval mode does not show", None),
-        (relu_at_the_end, "which may be below 0", None),
-        (sigmoid_at_the_end, "These are probabilities", 2),
+        (no_batchnorm, "No BatchNorm is in it", None),
+        (answer(DRILL_FORWARD[1], "220"), "No activation is in it", 1),
+        (batchnorm_after_relu, "Each BatchNorm is given what an activation puts out", None),
+        (answer(DRILL_FORWARD[1], "010"), "Dropout stands after both activations", None),
+        (answer(DRILL_FORWARD[1], "110"), "Dropout stands behind the second BatchNorm", None),
+        (no_second_batchnorm, "The second layer has no BatchNorm after it", None),
+        (answer(DRILL_FORWARD[1], "100"), "which eval mode does not show", None),
+        (answer(DRILL_FORWARD[1], "001"), "no logit is below 0", None),
+        (answer(DRILL_FORWARD[1], "002"), "These are probabilities", 2),
     ],
     "drill_shapes": [
-        (weight_as_in_and_out, "stored as (out, in)", 5),
-        (logits_without_their_axis, "keeps its axis of one unit", None),
-        (weights_alone, "Biases count", None),
-        (no_norms, "The BatchNorms have a scale and a shift", None),
-        (running_statistics_as_parameters, "are buffers", None),
-        (no_biases, "The biases of the linear layers", None),
+        (answer(DRILL_SHAPES[0], "10000"), "That is (in, out).", 5),
+        (answer(DRILL_SHAPES[0], "00010"), "A layer of one unit has an axis for its units", None),
+        (answer(DRILL_SHAPES[0], "00001"), "the weights of the linear layers alone", None),
+        (answer(DRILL_SHAPES[0], "00002"), "Nothing of the BatchNorms is counted", None),
+        (answer(DRILL_SHAPES[0], "00003"), "The running statistics are counted too", None),
+        (answer(DRILL_SHAPES[0], "00004"), "The biases of the linear layers", None),
+        (answer(DRILL_SHAPES[0], "00005"), "one number per unit", None),
     ],
     "drill_batchnorm": [
         (statistics_of_the_batch, "the batch's own mean and variance", 21),
@@ -275,9 +208,9 @@ WRONG = {
         (error_swallowed, "It was swallowed", None),
     ],
     "drill_mean_loss": [
-        (sigmoid_before_the_loss, "has a sigmoid inside", 3),
-        (mean_of_means, "weigh each by its patients", None),
-        (graph_carried, "the graph of every pass", None),
+        (answer(DRILL_MEAN_LOSS[0], "100"), "has a sigmoid inside", 3),
+        (mean_of_means, "A short last batch counts", None),
+        (answer(DRILL_MEAN_LOSS[0], "002"), "the graph of every pass", None),
         (left_in_eval, "the training flag of", None),
         (statistics_of_train_mode, "A pass in train mode moves", 14),
     ],

@@ -6,6 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fpcourse.checks.forms import answer
+from fpcourse.checks.forward_pass import THREE_HIDDEN_LAYERS
+
 
 def stack(*widths, activation=nn.ReLU):
     layers = [layer for into, out in pairwise(widths) for layer in (nn.Linear(into, out), activation())]
@@ -50,36 +53,9 @@ def one_relu_before_the_logit(features, first, second, third):
     return nn.Sequential(model[0], model[2], *model[4:]), numbers(features, first, second, third, 1)
 
 
-def no_bias_for_the_logit(features, first, second, third):
-    return stack(features, first, second, third, 1), numbers(features, first, second, third, 1) - 1
-
-
-def relu_at_the_end(features, first, second, third):
-    return nn.Sequential(*stack(features, first, second, third, 1), nn.ReLU()), 0
-
-
-def sigmoid_at_the_end(features, first, second, third):
-    return nn.Sequential(*stack(features, first, second, third, 1), nn.Sigmoid()), 0
-
-
 def without_bias(features, first, second, third):
     model = stack(features, first, second, third)
     return nn.Sequential(*model, nn.ReLU(), nn.Linear(third, 1, bias=False)), 0
-
-
-def biases_not_counted(features, first, second, third):
-    widths = (features, first, second, third, 1)
-    return stack(*widths), sum(into * out for into, out in pairwise(widths))
-
-
-def a_bias_a_layer(features, first, second, third):
-    widths = (features, first, second, third, 1)
-    return stack(*widths), sum(into * out + 1 for into, out in pairwise(widths))
-
-
-def a_bias_for_each_input(features, first, second, third):
-    widths = (features, first, second, third, 1)
-    return stack(*widths), sum(into * out + into for into, out in pairwise(widths))
 
 
 def hidden_layers_counted(features, first, second, third):
@@ -216,23 +192,23 @@ def a_layer_in_place_of_the_pair(layers):
 
 WRONG = {
     "three_hidden_layers": [
-        (two_hidden_layers, "One Linear is missing", None),
-        (out_before_in, "These are (out, in)", None),
+        (two_hidden_layers, "It has 3 Linear layers", None),
+        (out_before_in, "the order of a weight's shape", None),
         (nothing_between, "so they are one", 1),
         (no_relu_after_the_third, "The third hidden layer has no ReLU", 1),
         (no_relu_after_the_first, "The first hidden layer has no ReLU", 1),
         (no_relu_after_the_second, "The second hidden layer has no ReLU", 1),
         (one_relu_before_the_logit, "The first two hidden layers have no ReLU", 1),
-        (no_bias_for_the_logit, "has a bias too", None),
-        (relu_at_the_end, "no logit is below 0", None),
-        (sigmoid_at_the_end, "these are probabilities", 2),
+        (answer(THREE_HIDDEN_LAYERS[0], "010"), "The bias of the layer that gives the logit is missing", None),
+        (answer(THREE_HIDDEN_LAYERS[1], "01"), "no logit is below 0", None),
+        (answer(THREE_HIDDEN_LAYERS[0], "200"), "these are probabilities", 2),
         (without_bias, "some without bias", None),
-        (biases_not_counted, "The biases are missing: each unit has one.", None),
-        (a_bias_a_layer, "That is one bias a layer", None),
-        (a_bias_for_each_input, "one bias for each number that goes in", None),
+        (answer(THREE_HIDDEN_LAYERS[1], "10"), "The biases are missing.", None),
+        (answer(THREE_HIDDEN_LAYERS[0], "030"), "four biases, one for each layer", None),
+        (answer(THREE_HIDDEN_LAYERS[0], "020"), "a bias for each number that goes into a layer", None),
         (hidden_layers_counted, "The layer that gives the logit is not counted", None),
         (the_model_was_asked, "with numel()", None),
-        (the_articles_widths, "each takes in what the one before it puts out", None),
+        (the_articles_widths, "other widths than the arguments", None),
         (the_model_alone, "Expected: a pair, (model, count)", None),
     ],
     "every_step": [
