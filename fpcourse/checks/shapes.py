@@ -8,13 +8,36 @@ import torch
 from torch import nn
 
 from fpcourse.checks.exercises import Attempt, Suspect, exercise
+from fpcourse.checks.forms import Rows
 from fpcourse.models import ClinicalMLP
 
 Shape = tuple[int, ...]
 HUGE = 10_000_000  # a weight of HUGE by HUGE takes 400 TB: no machine allocates it
 
+TWELVE = """
+def twelve_shapes(batch, features, first, second):
+    return {
+        "X[0]": ⟦(features,) | (1, features)⟧,
+        "X.T": ⟦(features, batch) | (batch, features)⟧,
+        "X.mean(dim=0)": ⟦(features,) | (batch,) | (1, features)⟧,
+        "X.flatten()": ⟦(batch * features,) | (batch, features)⟧,
+        "layer1.weight": ⟦(first, features) | (features, first)⟧,
+        "layer2.bias": ⟦(second,) | (batch, second) | (second, 1)⟧,
+        "layer1(X)": ⟦(batch, first) | (first, batch) | (batch, features)⟧,
+        "layer1(X[0])": ⟦(first,) | (1, first)⟧,
+        "layer1(week)": ⟦(7, batch, first) | (7 * batch, first) | (batch, first)⟧,
+        "layer2(layer1(X))": ⟦(batch, second) | (second, batch) | (batch, first)⟧,
+        "logits": ⟦(batch, 1) | (batch,)⟧,
+        "logits - y": ⟦(batch, batch) | (batch, 1) | (batch,)⟧,
+    }
+"""
+TWELVE_SHAPES = tuple(
+    Rows(TWELVE, sizes=tuple(zip(("batch", "features", "first", "second"), sizes, strict=True)))
+    for sizes in ((16, 20, 64, 32), (5, 6, 10, 3))
+)
 
-@exercise(then="Give y a second axis, y[:, None]. What is the shape of logits - y then?")
+
+@exercise(then="Give y a second axis, y[:, None]. What is the shape of logits - y then?", forms=TWELVE_SHAPES)
 def twelve_shapes(attempt: Attempt) -> None:
     chapter = _shapes(16, 20, 64, 32)
     for _ in range(3):
@@ -52,8 +75,8 @@ def _shapes(batch: int, features: int, first: int, second: int) -> dict[str, Sha
 def _suspects_of_shapes(batch: int, features: int, first: int, second: int) -> dict[str, list[Suspect]]:
     a_row = "An index picks one row, and the batch axis goes; X[:1] would keep it."
     no_batch = "A bias belongs to the layer: it has a number for each unit and no batch axis."
-    one_axis = "A bias has one axis: a number for each unit."
-    turned = "A layer gives a row a patient; the units are columns."
+    one_axis = "A bias has one axis, with a number for each unit."
+    turned = "A layer gives one row per patient; the units are columns."
     return {
         "X[0]": [Suspect((1, features), a_row)],
         "X.T": [Suspect((batch, features), "The transpose exchanges the two axes.")],
@@ -62,16 +85,16 @@ def _suspects_of_shapes(batch: int, features: int, first: int, second: int) -> d
             Suspect((1, features), "The averaged axis goes, unless keepdim=True keeps it as a 1."),
         ],
         "X.flatten()": [Suspect((batch, features), "flatten() takes the batch axis too; flatten(1) would keep it.")],
-        "layer1.weight": [Suspect((features, first), "torch stores a weight as (out, in), a row a unit.", 5)],
+        "layer1.weight": [Suspect((features, first), "PyTorch keeps a weight as (out, in), one row per unit.", 5)],
         "layer2.bias": [Suspect((batch, second), no_batch), Suspect((second, 1), one_axis)],
         "layer1(X)": [Suspect((first, batch), turned), Suspect((batch, features), "The last axis becomes the units.")],
         "layer1(X[0])": [Suspect((1, first), "One patient without a batch axis comes out without one.")],
         "layer1(week)": [
             Suspect((7 * batch, first), "A linear layer keeps all axes before the last; it merges none."),
-            Suspect((batch, first), "The axis of the days is carried along, as every axis before the last."),
+            Suspect((batch, first), "The axis of the days stays, as every axis before the last does."),
         ],
         "layer2(layer1(X))": [Suspect((second, batch), turned), Suspect((batch, first), "That is what goes in.")],
-        "logits": [Suspect((batch,), "One unit gives one column: still a table, with two axes.")],
+        "logits": [Suspect((batch,), "One unit still gives a column, and a column has two axes.")],
         "logits - y": [
             Suspect(shape, "y has one axis; torch lines shapes up from the right, and both sides are repeated.", 7)
             for shape in ((batch, 1), (batch,))
@@ -209,8 +232,8 @@ def _suspects_of_repairs(X, logits, y, weight, images) -> dict[str, list[Suspect
     return {
         "centred": [
             Suspect(X - X.mean(dim=1, keepdim=True), "Each patient's own mean was subtracted, not each feature's."),
-            Suspect(X - X.mean(), "One mean over everything was subtracted, not one a feature."),
-            Suspect(by_patient, "dim names the axis that is averaged away: dim=1 gives one mean a patient."),
+            Suspect(X - X.mean(), "One mean over everything was subtracted, not one per feature."),
+            Suspect(by_patient, "dim names the axis that is averaged away: dim=1 gives one mean per patient."),
         ],
         "share right": [
             Suspect(over_all, "Each prediction was compared with each target, in a square table.", 7),

@@ -7,6 +7,7 @@ from fpcourse.explorables.autograd import SETTINGS, graph_builder
 from fpcourse.explorables.forward_pass import layer_stepper_of
 from fpcourse.explorables.interview import whiteboard
 from fpcourse.explorables.modes import switchboard_of
+from fpcourse.explorables.shapes import shape_bench
 from fpcourse.explorables.stage import network_stage
 from fpcourse.explorables.tracing import trace_theatre_of
 
@@ -15,6 +16,7 @@ __all__ = [
     "graph_builder",
     "layer_stepper_of",
     "network_stage",
+    "shape_bench",
     "switchboard_of",
     "trace_theatre_of",
     "whiteboard",

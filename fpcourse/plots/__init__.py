@@ -10,7 +10,6 @@ from fpcourse.plots.neuron import activation_curves, contributions, decision_sur
 from fpcourse.plots.shapes import (
     bytes_against_batch,
     bytes_and_parameters,
-    parameters_and_activations,
     shape_ribbon,
 )
 from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage

@@ -60,10 +60,15 @@ def tensor_rows(rows: Mapping[str, torch.Tensor], limit: float = 2.0) -> Figure:
 
 
 @in_style
-def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top: float = 0.6) -> Figure:
+def histograms(
+    activations: Mapping[str, torch.Tensor],
+    span: tuple[float, float] = (-3.0, 3.0),
+    top: float = 0.6,
+    values: str = "value",
+) -> Figure:
     """The distribution of each tensor's elements in 30 bins, side by side on equal axes.
 
-    The horizontal axis runs from ``-limit`` to ``limit`` and leaves out values beyond; the vertical one is the
+    The horizontal axis, labelled ``values``, covers ``span`` and leaves out what is beyond; the vertical one is the
     share of all elements, from 0 to ``top``. Neither depends on the data, so that frames can be compared.
 
     Raises:
@@ -75,9 +80,10 @@ def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top:
         len(activations), height=1.9, left=0.11, right=0.98, bottom=0.24, top=0.86, wspace=0.12
     )
     for axes, (label, tensor) in zip(panels, activations.items(), strict=True):
-        counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=(-limit, limit))
+        counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=span)
         axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)
-        axes.set(title=label, xlim=(-limit, limit), ylim=(0, top), xlabel="value")
-        axes.set_xticks([-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
+        axes.set(title=label, xlim=span, ylim=(0, top), xlabel=values)
+        ticks = (span[0], sum(span) / 2, span[1])
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     panels[0].set_ylabel("share")
     return figure

@@ -68,28 +68,6 @@ def _ribbon_rows(trace: Trace) -> list[tuple[str, Shape]]:
 
 
 @in_style
-def parameters_and_activations(trace: Trace) -> Figure:
-    """Beside one another for each call: its own parameters, and the elements of its output.
-
-    Raises:
-        ValueError: a trace without calls.
-    """
-    check_calls(trace)
-    labels = [call.label for call in trace]
-    counts = {
-        "parameters": [call.parameters for call in trace],
-        "activation elements": [sum(map(_elements, call.output_shapes)) for call in trace],
-    }
-    figure, panels = side_by_side(
-        2, height=0.27 * len(labels) + 0.7, left=0.13, right=0.99, bottom=0.05, top=0.86, wspace=0.12
-    )
-    for axes, (title, values), colour in zip(panels, counts.items(), (FEATURES, HIDDEN), strict=True):
-        labelled_bars(axes, title, labels, values, colour, room=1.3)
-    panels[0].invert_yaxis()
-    return figure
-
-
-@in_style
 def bytes_and_parameters(rows: Mapping[str, tuple[int, int]]) -> Figure:
     """Beside one another for each row: the bytes of its output, and its parameters, each on a scale from 0.
 
@@ -131,10 +109,6 @@ def bytes_against_batch(batch_sizes: Sequence[int], activation_bytes: Sequence[i
     axes.minorticks_off()
     axes.legend(loc="upper left")
     return figure
-
-
-def _elements(shape: Shape) -> int:
-    return int(np.prod(shape))
 
 
 def _powers_of_ten(low: float, high: float) -> tuple[list[float], list[str]]:

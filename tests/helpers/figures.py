@@ -70,7 +70,6 @@ SQUARE = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 def every_figure():
     return {
         "shape_ribbon": plots.shape_ribbon(CALLS, active=3),
-        "parameters_and_activations": plots.parameters_and_activations(CALLS),
         "bytes_and_parameters": plots.bytes_and_parameters(LONG_ROWS),
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),

@@ -67,7 +67,7 @@ def test_a_histogram_by_hand():
 def test_histograms_equal_counting(shapes, limit, seed):
     torch.manual_seed(seed)
     tensors = {f"layer{at}": at + 2 * torch.randn(shape) for at, shape in enumerate(shapes)}
-    figure = plots.histograms(tensors, limit=limit, top=0.9)
+    figure = plots.histograms(tensors, span=(-limit, limit), top=0.9)
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(tensors)
     for axes, tensor in zip(figure.axes, tensors.values(), strict=True):
         (steps,) = of_kind(axes, StepPatch)

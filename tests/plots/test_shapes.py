@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.figures import CALLS, LABELS, LONG_ROWS, MODEL, PARAMETERS, SHAPES, colour, of_kind, texts_by_row
+from helpers.figures import CALLS, LABELS, LONG_ROWS, MODEL, SHAPES, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn
@@ -78,37 +78,9 @@ def test_ribbon_marks_the_call_that_failed():
     assert [colour(bar) for bar in of_kind(axes, Rectangle)] == [FEATURES]
 
 
-@pytest.mark.parametrize("draw", [plots.shape_ribbon, plots.parameters_and_activations])
-def test_a_trace_without_calls_is_refused(draw):
+def test_a_trace_without_calls_is_refused():
     with pytest.raises(ValueError, match="the trace holds no call to draw"):
-        draw(CALLS.filter(name="none"))
-
-
-def test_bars_are_parameters_and_elements():
-    left, right = plots.parameters_and_activations(CALLS).axes
-    elements = [batch * features for batch, features in SHAPES]
-    for axes, title, values, face in (
-        (left, "parameters", PARAMETERS, FEATURES),
-        (right, "activation elements", elements, HIDDEN),
-    ):
-        assert axes.get_title(loc="left") == title
-        assert [bar.get_width() for bar in axes.patches] == values
-        assert [bar.get_y() + bar.get_height() / 2 for bar in axes.patches] == pytest.approx(range(8))
-        assert {colour(bar) for bar in axes.patches} == {face}
-        assert texts_by_row(axes) == [[f"{value:,}"] for value in values]
-        assert axes.get_xlim()[1] > max(values)
-    assert [label.get_text() for label in left.get_yticklabels()] == LABELS
-    low, high = left.get_ylim()
-    assert low > high and right.get_ylim() == (low, high)  # the first call on top
-
-
-def test_frozen_parameters_count_and_a_pass_may_have_none():
-    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
-    model[0].bias.requires_grad_(False)
-    left, _ = plots.parameters_and_activations(trace(model, torch.zeros(5, 3))).axes
-    assert [bar.get_width() for bar in left.patches] == [8, 0]
-    left, right = plots.parameters_and_activations(trace(nn.ReLU(), torch.zeros(5, 3))).axes
-    assert [bar.get_width() for bar in (*left.patches, *right.patches)] == [0, 15]
+        plots.shape_ribbon(CALLS.filter(name="none"))
 
 
 def test_bars_are_bytes_and_parameters():

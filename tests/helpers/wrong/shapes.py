@@ -3,91 +3,28 @@
 import torch
 
 from fpcourse import trace
+from fpcourse.checks.exercises import answer
+from fpcourse.checks.shapes import TWELVE_SHAPES
 
 
-def twelve(batch, features, first, second):
-    return {
-        "X[0]": (features,),
-        "X.T": (features, batch),
-        "X.mean(dim=0)": (features,),
-        "X.flatten()": (batch * features,),
-        "layer1.weight": (first, features),
-        "layer2.bias": (second,),
-        "layer1(X)": (batch, first),
-        "layer1(X[0])": (first,),
-        "layer1(week)": (7, batch, first),
-        "layer2(layer1(X))": (batch, second),
-        "logits": (batch, 1),
-        "logits - y": (batch, batch),
-    }
-
-
-def a_row_is_a_table(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X[0]": (1, features)}
+def twelve(*rows: int):
+    """The answer with these rows wrong: by place of a row, and number of its wrong choice."""
+    key = ["0"] * 12
+    for row, choice in zip(rows[::2], rows[1::2], strict=True):
+        key[row] = str(choice)
+    return answer(TWELVE_SHAPES[0], "".join(key))
 
 
 def no_comma(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X[0]": (features)}
-
-
-def transpose_does_nothing(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X.T": (batch, features)}
-
-
-def dim_0_stays(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X.mean(dim=0)": (batch,)}
-
-
-def mean_keeps_its_axis(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X.mean(dim=0)": (1, features)}
-
-
-def flatten_keeps_the_batch(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"X.flatten()": (batch, features)}
-
-
-def weight_in_the_order_of_the_arguments(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer1.weight": (features, first)}
-
-
-def a_bias_for_each_patient(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer2.bias": (batch, second)}
-
-
-def a_bias_is_a_column(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer2.bias": (second, 1)}
-
-
-def units_are_rows(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer1(X)": (first, batch)}
-
-
-def one_patient_becomes_a_batch(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer1(X[0])": (1, first)}
-
-
-def days_are_merged(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer1(week)": (7 * batch, first)}
-
-
-def days_are_lost(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"layer1(week)": (batch, first)}
-
-
-def logits_are_a_row(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"logits": (batch,)}
-
-
-def target_lines_up_with_the_rows(batch, features, first, second):
-    return twelve(batch, features, first, second) | {"logits - y": (batch, 1)}
+    return twelve()(batch, features, first, second) | {"X[0]": (features)}
 
 
 def the_chapters_numbers(batch, features, first, second):
-    return twelve(16, 20, 64, 32)
+    return twelve()(16, 20, 64, 32)
 
 
 def a_tuple_of_shapes(batch, features, first, second):
-    return tuple(twelve(batch, features, first, second).values())
+    return tuple(twelve()(batch, features, first, second).values())
 
 
 def on_meta(build, input_shape):
@@ -190,21 +127,21 @@ def centred_in_place(X, logits, y, weight, images):
 
 WRONG = {
     "twelve_shapes": [
-        (a_row_is_a_table, "X[:1] would keep it", None),
+        (twelve(0, 1), "X[:1] would keep it", None),
         (no_comma, "A tuple of one needs a comma", None),
-        (transpose_does_nothing, "The transpose exchanges the two axes", None),
-        (dim_0_stays, "dim names the axis that is averaged away", None),
-        (mean_keeps_its_axis, "unless keepdim=True", None),
-        (flatten_keeps_the_batch, "flatten(1) would keep it", None),
-        (weight_in_the_order_of_the_arguments, "a row a unit", 5),
-        (a_bias_for_each_patient, "A bias belongs to the layer", None),
-        (a_bias_is_a_column, "A bias has one axis", None),
-        (units_are_rows, "the units are columns", None),
-        (one_patient_becomes_a_batch, "comes out without one", None),
-        (days_are_merged, "it merges none", None),
-        (days_are_lost, "The axis of the days is carried along", None),
-        (logits_are_a_row, "still a table", None),
-        (target_lines_up_with_the_rows, "both sides are repeated", 7),
+        (twelve(1, 1), "The transpose exchanges the two axes", None),
+        (twelve(2, 1), "dim names the axis that is averaged away", None),
+        (twelve(2, 2), "unless keepdim=True", None),
+        (twelve(3, 1), "flatten(1) would keep it", None),
+        (twelve(4, 1), "one row per unit", 5),
+        (twelve(5, 1), "A bias belongs to the layer", None),
+        (twelve(5, 2), "A bias has one axis", None),
+        (twelve(6, 1), "the units are columns", None),
+        (twelve(7, 1), "comes out without one", None),
+        (twelve(8, 1), "it merges none", None),
+        (twelve(8, 2), "The axis of the days stays", None),
+        (twelve(10, 1), "a column has two axes", None),
+        (twelve(11, 1), "both sides are repeated", 7),
         (the_chapters_numbers, "use the four names", None),
         (a_tuple_of_shapes, "Came out: tuple of 12", None),
     ],
@@ -222,7 +159,7 @@ WRONG = {
     ],
     "repaired": [
         (over_the_features, "Each patient's own mean", None),
-        (means_of_patients_line_up_with_features, "dim=1 gives one mean a patient", None),
+        (means_of_patients_line_up_with_features, "dim=1 gives one mean per patient", None),
         (over_everything, "One mean over everything", None),
         (each_against_each, "Each prediction was compared with each target", 7),
         (a_count, "That is how many are right", None),
