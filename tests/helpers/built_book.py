@@ -13,11 +13,22 @@ A_TICK = 1500  # milliseconds in which a playing explorable steps once
 NARROW = 320  # at which WCAG asks for text that needs no scrolling to the side
 
 
+def _toc() -> dict:
+    return yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+
+
 def pages() -> list[str]:
     """Every page by its path in the built folder, in the order of the table of contents."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    toc = _toc()
     files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     return [f"{file}.html" for file in files]
+
+
+def main_path() -> dict[str, str]:
+    """The pages of the main path in order, by their names; with each the number of its chapter, or "Start"."""
+    toc = _toc()
+    chapters = {Path(page["file"]).name: page["title"].split()[0] for page in toc["parts"][0]["chapters"]}
+    return {Path(toc["root"]).name: "Start", **chapters}
 
 
 def wait_until_ready(page) -> None:

@@ -3,14 +3,15 @@
 import re
 
 import pytest
+from helpers.built_book import main_path
 from helpers.misconceptions import ENTRIES
 from helpers.notebooks import read
 from helpers.questions import BOOK, NOTEBOOKS, PAGES, questions
 from mdit_py_plugins.anchors.index import slugify
 
 QUESTIONS = questions()
-# The chapters whose questions are written: each has its five at the end and three predictions or more.
-CHAPTERS = [path.stem for path in NOTEBOOKS if re.match(r"0[1-7]_", path.stem)]
+# Each has its five at the end and three predictions or more.
+CHAPTERS = [page for page, chapter in main_path().items() if chapter != "Start"]
 LINK = re.compile(r"\[([^\]]*\bmisconception (\d+)[^\]]*)\]\(([^()#\s]*)#([^()\s]*)\)", flags=re.I)
 NAMED = re.compile(r"\bmisconception (\d+)", flags=re.I)
 SLUGS = {slugify(title.strip("# \n")) for title in ENTRIES}

@@ -80,7 +80,7 @@ class Compressing(http.server.SimpleHTTPRequestHandler):
 
 def pages() -> list[str]:
     """The start page and the chapters."""
-    return [page for page in built_book.pages() if page.startswith("book/0")]
+    return [page for page in built_book.pages() if (ROOT / page).with_suffix(".ipynb").exists()]
 
 
 def lighthouse(address: str, browser: str) -> dict:

@@ -93,3 +93,45 @@ def company():
     assert f"{risk(model.eval()):.3f}" == "0.069" and f"{risk(ClinicalMLP.trained()):.3f}" == "0.126"
     z = torch.randn(1, 64)
     assert torch.equal((z - z.mean(0)) / torch.sqrt(z.var(0, correction=0) + 1e-5), torch.zeros(1, 64))
+
+
+def ex_tower_solution():
+    """The five questions."""
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+
+    from fpcourse import ClinicalMLP
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(20, 20)
+
+        def forward(self, X):
+            return self.layer(torch.relu(self.layer(X)))
+
+    shared = Shared()
+    assert shared(torch.zeros(3, 20)).shape == (3, 20)
+    assert sum(p.numel() for p in shared.parameters()) == 420 == 20 * 20 + 20 and 2 * 420 == 840
+
+    bn, two = nn.BatchNorm1d(1), torch.tensor([[3.0], [5.0]])
+    assert torch.allclose(bn(two)[1], torch.tensor(1.0), atol=1e-4) and f"{two.std():.2f}" == "1.41"
+    assert f"{1 / two.std():.2f}" == "0.71"
+    assert torch.allclose(nn.BatchNorm1d(1).eval()(two)[1], torch.tensor(5.0), atol=1e-3)
+
+    assert (F.dropout(torch.ones(1000), 0.3) == 0).any()
+    assert not (F.dropout(torch.ones(1000), 0.3, training=False) == 0).any()
+
+    model = ClinicalMLP()
+    optimizer = torch.optim.Adam(model.parameters())
+    model.layer3 = nn.Linear(32, 3)
+    before = [p.clone() for p in model.parameters()]
+    model(torch.randn(16, 20)).square().sum().backward()
+    optimizer.step()
+    moved = {n for (n, p), old in zip(model.named_parameters(), before, strict=True) if not torch.equal(p, old)}
+    assert "layer1.weight" in moved and not {"layer3.weight", "layer3.bias"} & moved
+
+    model.train().bn1.eval()
+    assert not model.bn1.training and model.drop.training
+    assert model.train().bn1.training
