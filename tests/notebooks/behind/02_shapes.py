@@ -1,7 +1,7 @@
 """What stands behind the sentences of the chapter on shapes."""
 
 
-def two_networks(train, network_a, network_b, known, others):
+def two_networks(first_a, last_a, risks_a, first_b, last_b, risks_b, known, others):
     """Longer training takes the differences of network B away; the best one answer is the share of the targets."""
     import torch
     from torch import nn
@@ -17,29 +17,20 @@ def two_networks(train, network_a, network_b, known, others):
         adam.step()
     with torch.no_grad():
         longer = torch.sigmoid(net(others.X))
-    assert longer.max() - longer.min() < (network_b[1].max() - network_b[1].min()) / 2
-    assert longer.std() < network_b[1].std() / 2
+    assert longer.max() - longer.min() < (risks_b.max() - risks_b.min()) / 2 and longer.std() < risks_b.std() / 2
     y = known.y[:500, 0]
     costs = [((p - y) ** 2).mean() for p in torch.linspace(0, 1, 501)]
     assert abs(costs.index(min(costs)) / 500 - y.mean()) < 2e-3
-    (loss_a, a), (loss_b, b) = network_a, network_b
-    assert [f"{loss:.2f}" for loss in (loss_a[0], loss_b[0], loss_a[-1], loss_b[-1])] == [
-        "0.26",
-        "0.26",
-        "0.07",
-        "0.10",
-    ]
-    assert [f"{risk:.3f}" for risk in (a.min(), a.max())] == ["0.001", "0.879"]
-    assert [f"{risk:.2f}" for risk in (a.max(), b.min(), b.max())] == ["0.88", "0.04", "0.17"]
+    assert [f"{loss:.2f}" for loss in (first_a, last_a, first_b, last_b)] == ["0.26", "0.09", "0.26", "0.10"]
+    assert [f"{risk:.3f}" for risk in (risks_a.min(), risks_a.max())] == ["0.001", "0.879"]
+    assert [f"{risk:.2f}" for risk in (risks_a.max(), risks_b.min(), risks_b.max())] == ["0.88", "0.04", "0.17"]
 
 
 def leading_axes(model):
     """With 64 on axis 1 BatchNorm1d runs, along the wrong axis if the units are the last."""
     import torch
-    from torch import nn
 
-    assert not model.training and model.bn1(torch.zeros(4, 64, 64)).shape == (4, 64, 64)
-    assert nn.Linear(20, 64)(torch.zeros(7, 16, 20)).shape == (7, 16, 64)
+    assert not model.training and model.bn1(torch.zeros(7, 64, 64)).shape == (7, 64, 64) and 7 * 16 == 112
 
 
 def cut(images, t):
@@ -50,7 +41,7 @@ def cut(images, t):
     assert (
         torch.ones(16, 20).squeeze(1).shape == (16, 20)
         and torch.ones(16, 1).squeeze().shape == (16,)
-        and torch.ones(2, 3, 4).permute(0, 2, 1).shape == (2, 4, 3)
+        and torch.ones(7, 16, 20).permute(0, 2, 1).shape == (7, 20, 16)
     )
 
 
@@ -67,15 +58,29 @@ def error_text(model):
     assert model.to("meta")(torch.zeros(16, 20).to("meta")).shape == (16, 1)
 
 
-def silent_broadcast(known, network_b):
-    """The mean is the best single answer; the assertion of the text fails for network B's shapes alone."""
+def learned(known):
+    """The mean is the best single answer; what an assertion and torch's own losses say to network B's shapes."""
+    import warnings
+
     import torch
+    from torch import nn
 
     y = torch.tensor([1.0] * 12 + [0.0] * 88)
     costs = [((p - y) ** 2).mean() for p in torch.linspace(0, 1, 101)]
     assert costs.index(min(costs)) == 12
+    share = known.y.mean()
+    assert f"{share * (1 - share):.2f}" == "0.10"  # the mean square of the same answer for everybody
     risk, y = torch.rand(256, 1), torch.rand(256)
     assert (risk - y).shape == (256, 256) and risk.shape != y.shape and risk.shape == y.unsqueeze(1).shape
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nn.MSELoss()(risk, y)
+    assert "target size" in str(caught[0].message)
+    try:
+        nn.BCEWithLogitsLoss()(risk, y)
+    except ValueError:
+        return
+    raise AssertionError("BCEWithLogitsLoss takes what broadcasts")
 
 
 def silent_axis(three):
@@ -84,6 +89,26 @@ def silent_axis(three):
 
     assert torch.allclose(torch.softmax(three, dim=0).sum(dim=0), torch.ones(3))
     assert torch.equal(torch.softmax(three, dim=1), torch.softmax(three, dim=-1))
+
+
+def costs_after(model, X):
+    """Nothing inside outlives the pass."""
+    import weakref
+
+    import torch
+
+    inside = []
+    handles = [
+        module.register_forward_hook(lambda module, inputs, output: inside.append(weakref.ref(output)))
+        for module in model.children()
+    ]
+    try:
+        with torch.no_grad():
+            logits = model(X)
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert [output() is not None for output in inside] == [False] * 7 + [True] and inside[-1]() is logits
 
 
 def counts(model, X, outputs, eight_outputs, bytes_in_memory):
