@@ -37,13 +37,15 @@ NUMBERED = (
                 for name, module in model.named_modules():
                     if not list(module.children()):
                         ⟦handles.append(module.register_forward_hook(make_hook(name)))
+                            | handles.append(module.register_forward_hook(make_hook(name)).remove)
                             | handle = module.register_forward_hook(make_hook(name))⟧
                 with torch.no_grad():
                     model(X)
             ⟦= finally | except Exception⟧:
-                ⟦for handle in handles: handle.remove() | handle.remove() | handles.clear()⟧
+                ⟦for handle in handles: handle.remove() | for remove in handles: remove() | handles.clear()⟧
             return rows
-        """
+        """,
+        also_right=("101",),  # what is kept is called, or its remove is
     ),
     Gaps(
         """

@@ -73,7 +73,9 @@ def every_figure():
         "bytes_and_parameters": plots.bytes_and_parameters(LONG_ROWS),
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
-        "tensor_fields": plots.tensor_fields({"facts": torch.randn(16, 20), "relu:2": torch.randn(16, 64)}),
+        "tensor_fields": plots.tensor_fields(
+            {name: torch.randn(16, 64) for name in ("facts", "relu:1", "drop", "relu:2")}
+        ),
         "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
         "neuron": plots.neuron((1.0, -1.0, 2.0), (-1.5, -2.5, 0.5), -0.5),
         "layer_step": plots.layer_step(**STEP, at=(2, 1, 4), sums=[1, 2, 1, 0]),

@@ -4,7 +4,8 @@
 def line(model, X, calls):
     """The numbers that a pass works out, by the widths of the eight calls; and which of them the call hands over."""
     assert len(calls) == 8 and model(X).numel() == 16 and not model.training
-    assert 5648 == 16 * (4 * 64 + 3 * 32 + 1) == sum(shape.numel() for call in calls for shape in [])
+    shapes = [call.output_shapes[0] for call in calls]
+    assert 5648 == 16 * (4 * 64 + 3 * 32 + 1) == sum(rows * units for rows, units in shapes)
 
 
 def one_after(model, X, look):
@@ -217,6 +218,7 @@ def rebuilt_after(fields, risks):
     assert (fields["relu"] >= 0).all() and (fields["relu:2"] >= 0).all() and fields["drop"].equal(fields["relu"])
     assert [f"{risk:.3f}" for risk in (risks[0, 0], risks.min(), risks.max())] == ["0.126", "0.040", "0.484"]
     assert f"{fields['layer1'][0, 0]:.3f}" == "0.122"
+    assert [output.shape[1] for output in fields.values()] == [20, 64, 64, 64, 64, 32, 32, 32, 1] and len(x) == 16
 
 
 def questions(minimal_trace, X):
