@@ -36,9 +36,8 @@ NUMBERED = (
             try:
                 for name, module in model.named_modules():
                     if not list(module.children()):
-                        ⟦handles.append(module.register_forward_hook(make_hook(name)))
-                            | handles.append(module.register_forward_hook(make_hook(name)).remove)
-                            | handle = module.register_forward_hook(make_hook(name))⟧
+                        handle = module.register_forward_hook(make_hook(name))
+                        ⟦handles.append(handle) | handles.append(handle.remove) | handles = [handle]⟧
                 with torch.no_grad():
                     model(X)
             ⟦= finally | except Exception⟧:

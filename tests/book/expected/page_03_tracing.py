@@ -33,8 +33,8 @@ def collected(X: torch.Tensor) -> dict:
         "numbers": sum(passed[label].numel() for label in CALLS),
         "patient 0, first cell of layer1": passed["layer1"][0, 0].item(),
         "patient 0, risk": risks[0, 0].item(),
-        "risks from": risks.min().item(),
-        "to": risks.max().item(),
+        "risks from": f"{risks.min():.3f}",
+        "to": f"{risks.max():.3f}",
     }
 
 
