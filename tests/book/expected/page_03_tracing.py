@@ -31,8 +31,8 @@ def collected(X: torch.Tensor) -> dict:
     risks = passed["layer3"].sigmoid()
     return {
         "numbers": sum(passed[label].numel() for label in CALLS),
-        "patient 0, first cell of layer1": passed["layer1"][0, 0].item(),
-        "patient 0, risk": risks[0, 0].item(),
+        "first cell": f"{passed['layer1'][0, 0]:.3f}",
+        "risk": f"{risks[0, 0]:.3f}",
         "risks from": f"{risks.min():.3f}",
         "to": f"{risks.max():.3f}",
     }
