@@ -49,8 +49,8 @@ def headings(root: Path) -> dict[int, tuple[str, str]]:
 def run_link(run: str) -> str:
     """A link to a cell, named by its chapter and its id."""
     notebook, _, cell = run.partition("#")
-    number = int(notebook[:2])
-    return f"[{f'chapter {number}' if 1 <= number <= 7 else notebook}, `{cell}`](/book/{run})"
+    chapter = re.match("0([1-7])_", notebook)
+    return f"[{f'chapter {chapter[1]}' if chapter else notebook}, `{cell}`](/book/{run})"
 
 
 class Bank(SphinxDirective):

@@ -14,11 +14,63 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
+from fpcourse.checks.forms import Gaps
 from fpcourse.models import ClinicalMLP
 
 CLINICAL = ["layer1", "bn1", "relu", "drop", "layer2", "bn2", "relu", "layer3"]
 OWN_HANDLES = "Keep the handles of your own hooks, and remove these."
+EACH_HANDLE = "A hook stays until its own handle's remove() is called, whether the pass worked or raised."
 FINALLY = "Take the hooks off in finally, which an error reaches too."
+NUMBERED = (
+    Gaps(
+        """
+        def numbered_calls(model, X):
+            rows, handles = [], []
+
+            def make_hook(name):
+                def hook(module, inputs, output):
+                    number = 1 + sum(row[0] == name for row in rows)
+                    rows.append((name, number, tuple(output.shape)))
+                return hook
+
+            try:
+                for name, module in model.named_modules():
+                    if not list(module.children()):
+                        handle = module.register_forward_hook(make_hook(name))
+                        ⟦handles.append(handle) | handles.append(handle.remove) | handles = [handle]⟧
+                with torch.no_grad():
+                    model(X)
+            ⟦= finally | except Exception⟧:
+                ⟦for handle in handles: handle.remove() | for remove in handles: remove() | handles.clear()⟧
+            return rows
+        """,
+        also_right=("101",),  # what is kept is called, or its remove is
+    ),
+    Gaps(
+        """
+        def numbered_calls(model, X):
+            from functools import partial
+            rows, handles = [], []
+
+            def hook(⟦name, module, inputs, output | module, inputs, output, name⟧):
+                number = ⟦= 1 | 0⟧ + sum(row[0] == name for row in rows)
+                rows.append((name, number, tuple(output.shape)))
+
+            try:
+                for name, module in model.named_modules():
+                    if not list(module.children()):
+                        made = ⟦partial(hook, name) | partial(hook, name=name) | lambda *call: hook(name, *call)⟧
+                        handles.append(module.register_forward_hook(made))
+                with torch.no_grad():
+                    model(X)
+            finally:
+                for handle in handles:
+                    handle.remove()
+            return rows
+        """,
+        also_right=("101",),  # a name by its own name may come last
+    ),
+)
 
 
 @dataclass
@@ -88,16 +140,18 @@ def _batch(n_features: int) -> torch.Tensor:
     return torch.randn(random.randint(3, 12), n_features)
 
 
-@exercise(then="Try it with an nn.LSTM in the model: what is its output, and why has that no shape?")
+@exercise(then="Try it with an nn.LSTM in the model: what is its output, and why has that no shape?", forms=NUMBERED)
 def numbered_calls(attempt: Attempt) -> None:
-    """Rows (name, number of this module's call, output shape), in the order of the calls."""
+    """Rows (name, number of this module's call, output shape), in the order of the calls; no hook stays."""
     for make in (clinical, shared, branching):
         for training in (False, True):
             case = make()
             case.model.train(training)
             calls = list(case.steps())  # before the reader's hooks stand on the model
-            with _left_as_found(attempt, case.model), _run_once(attempt, case.model):
+            with _left_as_found(attempt, case.model, looks_like=EACH_HANDLE), _run_once(attempt, case.model):
                 _compare_rows(attempt, attempt(case.model, case.X), case, calls)
+    for make in (clinical, branching):
+        _fail_and_look(attempt, make())
 
 
 @contextmanager
@@ -140,7 +194,7 @@ def _wrong_rows(case: Case, calls: Sequence[tuple], rows: list[tuple]) -> Iterat
     leaves = [name for name, module in case.model.named_modules() if not list(module.children())]
     by_name = {row[0]: row for row in rows}
     for once in (list(by_name.values()), [(name, 1, shape) for name, _, shape in by_name.values()]):
-        yield Suspect(once, "A row a module: a later call has taken the place of an earlier one.", 10)
+        yield Suspect(once, "One row for each module: a later call has taken the place of an earlier one.", 10)
     yield Suspect(
         sorted(rows, key=lambda row: leaves.index(row[0])),
         "These rows follow the order of named_modules(), in which the modules were put into the model.",
@@ -174,8 +228,8 @@ def silenced(attempt: Attempt) -> None:
         for names in ([], [case.order[1]], random.sample(sorted(set(case.order)), 2)):
             with _left_as_found(attempt, case.model, "after a pass without an error"):
                 _compare_output(attempt, attempt(case.model, list(names), case.X.clone()), case, names)
-    for make in (clinical, branching):
-        _fail_and_look(attempt, make())
+    for case in (clinical(), branching()):
+        _fail_and_look(attempt, case, case.order[:2])
     case = clinical()
     names, missing = ["layer1", "relu", "layer4"], "after an unknown name, when two hooks stood already"
     with _left_as_found(attempt, case.model.eval(), missing, "Registering may fail half way: do it inside try."):
@@ -198,15 +252,15 @@ def _compare_output(attempt: Attempt, result: Any, case: Case, names: Sequence[s
     attempt.equal(result, x, [Suspect(as_ever, unheard)])
 
 
-def _fail_and_look(attempt: Attempt, case: Case) -> None:
+def _fail_and_look(attempt: Attempt, case: Case, *names: list[str]) -> None:
     """A pass that raises late: the error comes out as it is, and the hooks are gone."""
     error = ValueError("no beds left")
     last = case.order[-1]
     setattr(case.model, last, Fails(error))
-    names = [case.order[0], case.order[1]]
-    tried = f"{attempt.name}(model, {names}, X) on a {type(case.model).__name__} whose {last} raises {error!r}"
+    arguments = ", ".join(["model", *map(str, names), "X"])
+    tried = f"{attempt.name}({arguments}) on a {type(case.model).__name__} whose {last} raises {error!r}"
     with _left_as_found(attempt, case.model.eval(), "after the pass had raised", FINALLY, 13):
-        _compare_error(attempt, attempt.error(case.model, names, case.X, tried=tried), error)
+        _compare_error(attempt, attempt.error(case.model, *names, case.X, tried=tried), error)
 
 
 def _compare_error(attempt: Attempt, raised: Exception | None, error: Exception) -> None:

@@ -9,11 +9,12 @@ from fpcourse.explorables.interview import whiteboard
 from fpcourse.explorables.modes import switchboard_of
 from fpcourse.explorables.shapes import shape_bench
 from fpcourse.explorables.stage import network_stage
-from fpcourse.explorables.tracing import trace_theatre_of
+from fpcourse.explorables.tracing import kept_pre_activation_of, trace_theatre_of
 
 __all__ = [
     "SETTINGS",
     "graph_builder",
+    "kept_pre_activation_of",
     "layer_stepper_of",
     "network_stage",
     "shape_bench",

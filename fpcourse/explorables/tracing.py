@@ -1,4 +1,7 @@
-"""trace_theatre_of: what a tracer of one's own and ``trace`` leave on the model, also when a call raises."""
+"""trace_theatre_of: what a tracer of one's own and ``trace`` leave on the model, also when a call raises.
+
+kept_pre_activation_of: what a hook has kept of an output, once a layer in place has written over it.
+"""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -114,3 +117,35 @@ def _lit_lines(source: str, tracer: str, moment: int, failed: bool) -> Sequence[
     register, run = lines.index("for name, module in model.named_modules():"), lines.index("model(X)")
     remove = lines.index("for handle in handles:")
     return ((), range(register, register + 4), (run,), () if failed else (remove, remove + 1))[moment]
+
+
+WAYS = {
+    "output": lambda output: output,
+    "detach": lambda output: output.detach(),
+    "detach and clone": lambda output: output.detach().clone(),
+}
+
+
+def kept_pre_activation_of(X: torch.Tensor) -> Callable[..., View]:
+    """The draw function, for a batch of patients: what is kept of bn1's output in the trained network, in one way."""
+
+    def kept_pre_activation(keeping: str, inplace: bool, calls_done: int) -> View:
+        model = ClinicalMLP.trained()
+        model.relu = nn.ReLU(inplace=inplace)
+        with torch.no_grad():
+            output = model.bn1(model.layer1(X))
+            kept = WAYS[keeping](output)  # what a hook on bn1 would keep
+            if calls_done == 3:
+                model.relu(output)
+        below = (kept < 0).float().mean().item()
+        done = "bn1" if calls_done == 2 else "relu, in place," if inplace else "relu"
+        return View(
+            plots.unit_values(kept, limit=4.5, row="patient 0, as kept of bn1"),
+            caption=f"{done} has run: {below:.0%} of what was kept ({keeping}) is below 0, and patient 0 begins with "
+            f"{kept[0, 0]:.3f}, {kept[0, 1]:.3f}, {kept[0, 2]:.3f}.",
+            alt=f"The 64 kept values of patient 0, from {kept[0].min():.2f} to {kept[0].max():.2f}, over the range of "
+            f"the batch, from {kept.min():.2f} to {kept.max():.2f}.",
+            values={"patient 0, first values": kept[0, :3], "share below 0": below},
+        )
+
+    return kept_pre_activation

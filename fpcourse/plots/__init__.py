@@ -1,6 +1,6 @@
 """One function a figure: each takes results of the package and returns a matplotlib Figure, in one style."""
 
-from fpcourse.plots.activations import histograms, tensor_rows, unit_values
+from fpcourse.plots.activations import histograms, tensor_fields, tensor_rows, unit_values
 from fpcourse.plots.distributions import distributions, spread_by_layer, zeros_by_unit
 from fpcourse.plots.gradients import Tracked, recorded_steps
 from fpcourse.plots.graph import computation_graph
@@ -12,5 +12,5 @@ from fpcourse.plots.shapes import (
     bytes_and_parameters,
     shape_ribbon,
 )
-from fpcourse.plots.tracing import call_timeline, state_changes, trace_stage
+from fpcourse.plots.tracing import call_timeline, trace_stage
 from fpcourse.plots.whiteboard import Written, whiteboard

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 from fpcourse.plots.style import in_style, one_axes, side_by_side
+
+STEPS = 4  # shades of a cell
 
 
 @in_style
@@ -57,6 +62,50 @@ def tensor_rows(rows: Mapping[str, torch.Tensor], limit: float = 2.0) -> Figure:
     axes.set(xlim=(0, widest), ylim=(-len(rows) + 0.4, 0.6))
     axes.axis("off")
     return figure
+
+
+@in_style
+def tensor_fields(fields: Mapping[str, torch.Tensor], limit: float = 2.0) -> Figure:
+    """The tensors of a pass, ``(batch, units)``, one below the other: a cell for each number, patients down.
+
+    A cell is coloured above 0 and grey below, in four shades: the stronger, the further from 0, up to ``limit``.
+
+    Raises:
+        ValueError: a tensor that is not two-dimensional.
+    """
+    for label, values in fields.items():
+        if values.dim() != 2:
+            raise ValueError(f"{label} must be (batch, units); got shape {tuple(values.shape)}")
+    gap = 3
+    height = sum(len(values) + gap for values in fields.values())
+    widest = max(values.shape[1] for values in fields.values())
+    figure, axes = one_axes(height=0.031 * height, left=0.13, right=0.86, bottom=0.01, top=0.99)
+    top = 0
+    for at, (label, values) in enumerate(fields.items()):
+        own = FEATURES if at == 0 else OUTPUT if at == len(fields) - 1 else HIDDEN
+        rows, units = values.shape
+        left, middle = (widest - units) / 2, top + rows / 2
+        _draw_cells(axes, values.detach().numpy() / limit, (left, top), own)
+        axes.plot(left + np.array([0, units, units, 0, 0]), top + np.array([0, 0, rows, rows, 0]), color=MUTED, lw=0.6)
+        axes.text(-0.02, middle, label, transform=axes.get_yaxis_transform(), ha="right", va="center")
+        shape = f"({rows}, {units})"
+        axes.text(1.02, middle, shape, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
+        top += rows + gap
+    axes.set(xlim=(-0.3, widest + 0.3), ylim=(height - gap / 2, -gap / 2))
+    axes.axis("off")
+    return figure
+
+
+def _draw_cells(axes: Axes, strengths: np.ndarray, corner: tuple[float, float], own: str) -> None:
+    """The cells of one field, those of one shade as one path: thousands of patches would be slow to show."""
+    shades = (strengths.clip(-1, 1) * STEPS).round()
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    for shade in sorted(set(shades.flat) - {0}):
+        rows, units = np.nonzero(shades == shade)
+        corners = np.stack([units + corner[0], rows + corner[1]], axis=1)
+        path = Path((corners[:, None] + square).reshape(-1, 2), np.tile(codes, len(corners)))
+        axes.add_patch(PathPatch(path, facecolor=own if shade > 0 else MUTED, alpha=abs(shade) / STEPS, linewidth=0))
 
 
 @in_style

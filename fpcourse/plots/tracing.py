@@ -1,16 +1,15 @@
-"""Figures of tracing: calls in the order in which they ran, what a trace changed, and the stage of a trace."""
+"""Figures of tracing: calls in the order in which they ran, and the stage of a trace."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 
-import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fpcourse.measure.calls import Call, Trace
-from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED
 from fpcourse.plots.shapes import check_calls
-from fpcourse.plots.style import WIDTH, in_style, one_axes
+from fpcourse.plots.style import in_style, one_axes
 
 LONGEST = 32  # letters of a label; longer ones lose their beginning
 STATES = ("finished", "raised", "waiting")
@@ -18,7 +17,7 @@ STATES = ("finished", "raised", "waiting")
 
 @in_style
 def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
-    """A row a module, a bar a call; the leaf calls take one step each, a container spans what ran inside it.
+    """A row for each module, a bar for each call. A leaf call takes one step, a container spans what ran inside it.
 
     The axis counts steps, not seconds. ``modules`` gives the rows by dotted name, top to bottom; one that never
     ran says so. By default they are the modules that ran, in the order of their first calls. A call that raised
@@ -51,7 +50,7 @@ def call_timeline(trace: Trace, modules: Sequence[str] | None = None) -> Figure:
             axes.text(0.6, row, "never called", va="center", color=MUTED, style="italic")
     figure.text(0.01, 1 - 0.04 / height, error, va="top", color=ERROR)
     steps = sum(call.is_leaf for call in trace.calls)
-    axes.set(xlim=(0.45, steps + 0.55), ylim=(len(names) - 0.5, -0.5), xlabel="step (a leaf call each)")
+    axes.set(xlim=(0.45, steps + 0.55), ylim=(len(names) - 0.5, -0.5), xlabel="step (one for each leaf call)")
     axes.set_xticks(range(1, steps + 1, 1 + steps // 15))
     axes.set_yticks(range(len(names)), labels)
     axes.tick_params(axis="y", length=0)
@@ -70,38 +69,6 @@ def _spans(calls: Sequence[Call]) -> list[tuple[int, int]]:
         later = (begins[i] for i in range(at + 1, len(calls)) if calls[i].depth <= call.depth)
         ends[at] = next(later, step)
     return list(zip(begins, ends, strict=True))
-
-
-@in_style
-def state_changes(
-    changes: Mapping[str, tuple[torch.Tensor, torch.Tensor]], limits: tuple[float, float] = (0.06, 0.015)
-) -> Figure:
-    """A row for each way of tracing, after minus before: BatchNorm's running mean per unit, the logit per patient.
-
-    ``changes`` gives by name a tensor ``(units,)`` and a tensor ``(patients,)``; ``limits`` ends the two axes.
-
-    Raises:
-        ValueError: nothing to draw, or a change beyond its axis.
-    """
-    if not changes:
-        raise ValueError("no changes to draw")
-    height = 1.25 * len(changes) + 0.4
-    figure = Figure(figsize=(WIDTH, height))
-    panels = figure.subplots(len(changes), 2, squeeze=False, sharex="col")
-    figure.subplots_adjust(left=0.155, right=0.98, bottom=0.48 / height, top=1 - 0.26 / height, wspace=0.5, hspace=0.5)
-    quantities, labels, colours = ("running mean", "logit"), ("unit of bn1", "patient"), (HIDDEN, OUTPUT)
-    for row, (name, pair) in zip(panels, changes.items(), strict=True):
-        for axes, quantity, change, limit, colour in zip(row, quantities, pair, limits, colours, strict=True):
-            if change.abs().max() > limit:
-                raise ValueError(f"{name}: a change of {change.abs().max():.3g} is beyond the axis, {limit:g}")
-            axes.vlines(range(len(change)), 0, change.tolist(), color=colour, linewidth=1.5)
-            axes.plot(range(len(change)), change.tolist(), ".", color=colour, markersize=4)
-            axes.axhline(0, color=MUTED, linewidth=0.8)
-            axes.set(title=name, xlim=(-1, len(change)), ylim=(-limit, limit), ylabel=quantity)
-            axes.set_yticks([-limit, 0, limit], [f"−{limit:g}", "0", f"{limit:g}"])
-    for axes, label in zip(panels[-1], labels, strict=True):
-        axes.set_xlabel(label)
-    return figure
 
 
 @in_style

@@ -21,7 +21,6 @@ LONG_ROWS = {
     "fc": (40, 0),
 }
 
-CHANGES = (torch.linspace(-0.06, 0.05, 64), torch.linspace(-0.01, 0.015, 16))
 GAUGES = [("hooks on the modules: 7", 7, 7), ("buffers that differ: 3 of 6", 3, 6), ("random state: as before", 0, 1)]
 STEPS = {
     "loss": plots.Tracked((0.245, 0), ("z",), "loss = [0.49]", "PowBackward0", True, freed=True),
@@ -73,6 +72,9 @@ def every_figure():
         "bytes_and_parameters": plots.bytes_and_parameters(LONG_ROWS),
         "bytes_against_batch": plots.bytes_against_batch([1, 16, 1024], [1412, 22592, 1445888], 14596),
         "unit_values": plots.unit_values(torch.randn(16, 64), limit=4),
+        "tensor_fields": plots.tensor_fields(
+            {name: torch.randn(16, 64) for name in ("facts", "relu:1", "drop", "relu:2")}
+        ),
         "histograms": plots.histograms({name: torch.randn(16, 64) for name in "abcd"}),
         "neuron": plots.neuron((1.0, -1.0, 2.0), (-1.5, -2.5, 0.5), -0.5),
         "layer_step": plots.layer_step(**STEP, at=(2, 1, 4), sums=[1, 2, 1, 0]),
@@ -84,7 +86,6 @@ def every_figure():
         ),
         "activation_curves": plots.activation_curves(LINE, {"leaky_relu": (LINE, LINE), "silu": (LINE, LINE)}),
         "call_timeline": plots.call_timeline(CALLS, [name for name, _ in MODEL.named_modules()]),
-        "state_changes": plots.state_changes({"by hand": CHANGES, "fpcourse.trace": CHANGES}),
         "trace_stage": plots.trace_stage(dict.fromkeys(LABELS, "finished"), GAUGES),
         "distributions": plots.distributions({name: torch.randn(16, 64).relu() for name in "abcd"}),
         "zeros_by_unit": plots.zeros_by_unit({"a": torch.eye(4)[:, :3], "b": torch.tensor([[0.0, 1.0], [0.0, 0.0]])}),

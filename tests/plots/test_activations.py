@@ -9,10 +9,10 @@ from helpers.figures import colour, of_kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
-from matplotlib.patches import StepPatch
+from matplotlib.patches import PathPatch, StepPatch
 
 from fpcourse import plots
-from fpcourse.page.palette import BATCH, HIDDEN, MUTED
+from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
 
 
 def test_unit_values_are_row_0_within_the_batch():
@@ -41,6 +41,26 @@ def test_unit_ticks_are_units(units, ticks):
 def test_unit_values_refuse_other_shapes(shape):
     with pytest.raises(ValueError, match=r"values must be \(batch, units\); got shape \("):
         plots.unit_values(torch.zeros(shape), limit=1)
+
+
+def test_a_field_has_a_cell_for_each_number_in_its_shade():
+    fields = {"facts": torch.tensor([[0.1, 1.0]]), "layer": torch.tensor([[-2.0, 0.5, 0.5], [9.0, -0.5, 0.0]])}
+    (axes,) = plots.tensor_fields(fields).axes
+
+    def cells(patch):
+        return [tuple(corner) for corner in patch.get_path().vertices[::5].tolist()]
+
+    found = {(colour(patch), patch.get_alpha()): cells(patch) for patch in of_kind(axes, PathPatch)}
+    assert found == {
+        (FEATURES, 0.5): [(1.5, 0)],  # 0.1 is too near to 0 to show; the narrower field stands in the middle
+        (OUTPUT, 0.25): [(1, 4), (2, 4)],
+        (OUTPUT, 1): [(0, 5)],
+        (MUTED, 1): [(0, 4)],
+        (MUTED, 0.25): [(1, 5)],
+    }
+    assert [text.get_text() for text in axes.texts] == ["facts", "(1, 2)", "layer", "(2, 3)"]
+    with pytest.raises(ValueError, match=r"layer must be \(batch, units\); got shape \(3,\)"):
+        plots.tensor_fields({"layer": torch.zeros(3)})
 
 
 def test_a_histogram_by_hand():

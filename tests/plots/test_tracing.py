@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.figures import CALLS, CHANGES, GAUGES, LABELS, colour, of_kind, texts_by_row
+from helpers.figures import CALLS, GAUGES, LABELS, colour, of_kind, texts_by_row
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn
@@ -10,7 +10,7 @@ from torch import nn
 from fpcourse import plots
 from fpcourse.measure.tracing import trace
 from fpcourse.models import ClinicalMLP
-from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED, OUTPUT
+from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED
 
 MODULES = ["", "layer1", "layer2", "layer3", "relu", "bn1", "bn2", "drop"]
 
@@ -40,7 +40,7 @@ def test_each_call_has_a_bar_in_its_modules_row_at_its_step():
     ]
     assert rows(figure) == ["ClinicalMLP", *MODULES[1:]]
     (axes,) = figure.axes
-    assert axes.get_xticks().tolist() == list(range(1, 9)) and axes.get_xlabel() == "step (a leaf call each)"
+    assert axes.get_xticks().tolist() == list(range(1, 9)) and axes.get_xlabel() == "step (one for each leaf call)"
     low, high = axes.get_xlim()
     assert low < 0.54 and high > 8.46 and not [text for text in axes.texts if text.get_text()]
 
@@ -105,34 +105,6 @@ def test_a_timeline_needs_calls_and_a_row_for_each():
         plots.call_timeline(CALLS.filter(name="none"))
     with pytest.raises(ValueError, match="'layer3' ran, but is none of the rows: '', 'layer1'"):
         plots.call_timeline(CALLS, [name for name in MODULES if name != "layer3"])
-
-
-def test_changes_stand_at_their_heights():
-    other = tuple(-change / 2 for change in CHANGES)
-    panels = plots.state_changes({"one": CHANGES, "two": other}).axes
-    columns = ("running mean", HIDDEN, 0.06), ("logit", OUTPUT, 0.015)
-    wanted = [(name, *column) for name in ("one", "two") for column in columns]
-    for axes, change, (name, quantity, face, limit) in zip(panels, (*CHANGES, *other), wanted, strict=True):
-        assert axes.get_title(loc="left") == name and axes.get_ylabel() == quantity
-        dots = axes.lines[0]
-        assert dots.get_xdata().tolist() == list(range(len(change)))
-        assert dots.get_ydata() == pytest.approx(change.tolist())
-        assert to_hex(dots.get_color()) == face
-        (stems,) = axes.collections
-        ends = [segment[:, 1].tolist() for segment in stems.get_segments()]
-        assert ends == [[0, pytest.approx(value)] for value in change.tolist()]
-        assert axes.get_ylim() == (-limit, limit)
-        assert [tick.get_text() for tick in axes.get_yticklabels()] == [f"−{limit:g}", "0", f"{limit:g}"]
-    assert [axes.get_xlabel() for axes in panels] == ["", "", "unit of bn1", "patient"]
-
-
-def test_changes_beyond_the_axis_are_refused():
-    zeros = torch.zeros(64), torch.zeros(16)
-    plots.state_changes({"none": zeros})
-    with pytest.raises(ValueError, match=r"far: a change of 0.02 is beyond the axis, 0.015"):
-        plots.state_changes({"far": (zeros[0], torch.full((16,), -0.02))})
-    with pytest.raises(ValueError, match="no changes to draw"):
-        plots.state_changes({})
 
 
 def test_the_stage_shows_each_call_and_the_gauges():

@@ -95,6 +95,27 @@ def leaves_its_hooks(model, X):
     return rows
 
 
+def removes_after_the_pass(model, X):
+    rows, handles = [], []
+    for name, module in _leaves(model):
+
+        def hook(module, inputs, output, name=name):
+            rows.append((name, 1 + sum(row[0] == name for row in rows), tuple(output.shape)))
+
+        handles.append(module.register_forward_hook(hook))
+    model(X)
+    for handle in handles:
+        handle.remove()
+    return rows
+
+
+def keeps_the_error(model, X):
+    try:
+        return _numbered(_recorded(model, X))
+    except Exception as error:
+        print(error, end="")
+
+
 def runs_it_twice(model, X):
     _recorded(model, X)
     return _numbered(_recorded(model, X))
@@ -303,7 +324,7 @@ def catches_the_error(model, X):
 
 WRONG = {
     "numbered_calls": [
-        (keyed_by_name, "A row a module", 10),
+        (keyed_by_name, "One row for each module", 10),
         (a_dictionary, "A key is there once", 10),
         (in_the_order_of_named_modules, "the order of named_modules()", 9),
         (late_binding, "One name for all", None),
@@ -312,7 +333,9 @@ WRONG = {
         (counts_from_zero, "first call is 1", None),
         (never_counts, "The number stays at 1", None),
         (shapes_of_the_inputs, "the shapes of the inputs", None),
-        (leaves_its_hooks, "no hook of yours is left", None),
+        (leaves_its_hooks, "Came out: hooks left: 7. Expected: no hook of yours is left", None),
+        (removes_after_the_pass, "hooks left after the pass had raised: 7", 13),
+        (keeps_the_error, "It was caught and kept", None),
         (runs_it_twice, "2 passes of the model", None),
         (prints_the_rows, "without a return statement", None),
         (the_articles_eight_rows, "Came out: row 0 is ('layer1', 1, (16, 64)). Expected: row 0", None),
