@@ -5,17 +5,20 @@ One module for each page. They may use all other rooms but ``checks``, and nothi
 
 from fpcourse.explorables.autograd import SETTINGS, graph_builder
 from fpcourse.explorables.forward_pass import layer_stepper_of
+from fpcourse.explorables.gradients import GATES, there_and_back
 from fpcourse.explorables.interview import whiteboard
 from fpcourse.explorables.modes import switchboard_of
 from fpcourse.explorables.stage import network_stage
 from fpcourse.explorables.tracing import trace_theatre_of
 
 __all__ = [
+    "GATES",
     "SETTINGS",
     "graph_builder",
     "layer_stepper_of",
     "network_stage",
     "switchboard_of",
+    "there_and_back",
     "trace_theatre_of",
     "whiteboard",
 ]
