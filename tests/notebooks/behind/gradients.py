@@ -9,10 +9,6 @@ def gradients_figure(model, matrices):
     assert max(wide[:2]) < 0.005 < wide[2] and max(grad.abs().max() for grad in matrices.values()) < 0.1
 
 
-def nudge(w, x):
-    assert (w * x).tolist() == [1, -1, 0] and (w * x).sum() == 0 and 0.5 + 1 == 1.5
-
-
 def nudges(loss_at, w, x):
     """A two-sided difference on a parabola, one-sided, another loss, and what rounding does, in both precisions."""
     import pytest
@@ -23,6 +19,7 @@ def nudges(loss_at, w, x):
         higher, lower, here = (function(w.to(dtype) + each, x.to(dtype)) for each in (nudge, -nudge, 0))
         return ((higher - lower) / (2 * h)).item(), ((higher - here) / h).item()
 
+    assert (w * x).tolist() == [1, -1, 0] and (w * x).sum() == 0 and 0.5 + 1 == 1.5
     assert [loss_at(w + torch.tensor([h, 0, 0]), x).item() for h in (0, 1, -1)] == [4, 0, 16]
     assert differences(float(1000))[0] == -8 and differences(1.0) == (-8, -8 + 4 * 1)
     for h in (1.0, 0.1, 1e-2, 1e-4, 1e-5, 1e-7, 1e-8):
