@@ -53,7 +53,7 @@ def chain_run(weight, p, unit, x):
     assert slopes.max() == 0.25
 
 
-def there_and_back():
+def graph_played():
     """The figure's claims, by another formula: with the gate open L = (w(3w + b) - 1)**2."""
     import torch
 
