@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
-from fpcourse.plots.style import in_style, one_axes, side_by_side
+from fpcourse.plots.style import in_style, one_axes, side_by_side, ticks_within
 
 
 @in_style
@@ -78,6 +78,6 @@ def histograms(activations: Mapping[str, torch.Tensor], limit: float = 3.0, top:
         counts, edges = np.histogram(tensor.detach().float().numpy(), bins=30, range=(-limit, limit))
         axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)
         axes.set(title=label, xlim=(-limit, limit), ylim=(0, top), xlabel="value")
-        axes.set_xticks([-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
+        ticks_within(axes, [-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
     panels[0].set_ylabel("share")
     return figure

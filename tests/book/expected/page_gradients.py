@@ -30,7 +30,7 @@ def figures(X: torch.Tensor, y: torch.Tensor) -> list[dict]:
     """The largest gradient of each layer's weights, from torch's own layers."""
     parts = layers()
     names = ("layer1", "layer2", "layer3")
-    A = X
+    A, y = X[:16], y[:16]
     for name in names[:2]:  # with BatchNorm as it is made: mean 0, variance 1
         A = torch.relu(parts[name](A) / (1 + 1e-5) ** 0.5)
     loss = F.binary_cross_entropy_with_logits(parts["layer3"](A), y)
