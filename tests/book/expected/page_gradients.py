@@ -28,6 +28,7 @@ ARRIVE_AT = {"L": 6, "q": 7, "a": 8, "w": 9, "z": 10, "u": 11, "b": 12}
 
 def figures(X: torch.Tensor, y: torch.Tensor) -> list[dict]:
     """The largest gradient of each layer's weights, from torch's own layers."""
+    torch.manual_seed(0)
     parts = layers()
     names = ("layer1", "layer2", "layer3")
     A, y = X[:16], y[:16]

@@ -77,6 +77,18 @@ def engine(Value):
     a, b = ours
     (a + b + a + (a + b)).backward()
     assert [value.grad for value in ours] == [x.grad.item(), y.grad.item()] == [3, 2]
+    x = Value(1.0)
+    h = x + x
+    end = h + (h + h)
+    end.grad = 1.0
+    for value in (end, h, end.made_from[1][0]):  # h too early
+        for source, slope in value.made_from:
+            source.grad += slope * value.grad
+    assert x.grad == 2  # and not 6, as h passed on 1 of its 3
+    x = Value(1.0)
+    h = x + x
+    (h + (h + h)).backward()
+    assert (x.grad, h.grad) == (6, 3)
 
 
 def overwritten(Value, backward_overwriting):
