@@ -82,9 +82,8 @@ def _said(step: int, line: str, values: dict, slopes: dict, arrived: dict) -> st
         return "the way back begins. How fast does L change with L itself? By 1."
     source, result = BACK[step]
     new, arriving, slope = arrived[source][-1], sum(arrived[result]), slopes[BACK[step]]
-    text = (
-        f"{arriving} arrived at {result}, the slope on the edge to {source} is {slope}: {slope} · {arriving} = {new}."
-    )
+    text = f"{arriving} arrived at {result}. The slope on the edge to {source} is {slope}, and "
+    text += f"{slope} · {arriving} = {new}."
     if len(arrived[source]) > 1:
         text += f" {source} had {arrived[source][0]}, so it has {sum(arrived[source])} now."
     return text
