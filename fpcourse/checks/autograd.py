@@ -1,6 +1,5 @@
-"""The checkers of the exercises on autograd: leaves_behind, exp_and_relu, kept_bytes."""
+"""The checkers of the exercises on autograd: leaves_behind, kept_bytes."""
 
-import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,6 @@ from typing import Any
 import torch
 
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
-from fpcourse.checks.forms import Gaps
 from fpcourse.measure.autograd import autograd_graph
 from fpcourse.models import ClinicalMLP, mlp
 
@@ -79,157 +77,6 @@ def _compare_leaves(attempt: Attempt, result: Any, leaves: Leaves) -> None:
     if any(same(leaves[name], leaves[other]) for name in missing for other in names):
         looks_like = "in and == compare the numbers of tensors. Two leaves of equal values are two: compare with is."
     attempt.require(not missing, answer, expected, looks_like)
-
-
-class Value:
-    """The engine of the chapter, as its page has it."""
-
-    def __init__(self, data, made_from=()):
-        self.data, self.grad = data, 0.0
-        self.made_from = made_from  # pairs: input, derivative by it
-
-    def __add__(self, other):
-        return Value(self.data + other.data, ((self, 1.0), (other, 1.0)))
-
-    def __mul__(self, other):
-        return Value(self.data * other.data, ((self, other.data), (other, self.data)))
-
-    def __pow__(self, n):
-        return Value(self.data**n, ((self, n * self.data ** (n - 1)),))
-
-    def tanh(self):
-        t = math.tanh(self.data)
-        return Value(t, ((self, 1 - t * t),))
-
-    def order(self, done):
-        """Everything behind this value, inputs first, then the value."""
-        if self not in done:
-            for source, _ in self.made_from:
-                source.order(done)
-            done[self] = 0.0  # its gradient, to come
-        return done
-
-    def backward(self):
-        arrived = self.order({})
-        arrived[self] = 1.0
-        for value in reversed(arrived):
-            for source, derivative in value.made_from:
-                arrived[source] += derivative * arrived[value]
-            if not value.made_from:  # a leaf keeps it, and adds up
-                value.grad += arrived[value]
-
-
-EXP_AND_RELU = (
-    Gaps(
-        """
-        def exp_and_relu(value, Value):
-            e = math.exp(value.data)
-            gate = ⟦float(value.data > 0) | max(value.data, 0.0)⟧
-            exp = Value(e, ((value, ⟦= e | math.exp(value.data) | value.data | 1.0 | value.data * e
-                | value.data * math.exp(value.data - 1)⟧),))
-            relu = Value(max(value.data, 0.0), ((value, ⟦gate | 1.0 | float(gate > 0)⟧),))
-            return exp, relu
-        """,
-        # Either gate says on which side of 0 the value is, and math.exp(value.data) is e.
-        also_right=("002", "102", "010", "012", "112"),
-    ),
-    Gaps(
-        """
-        def exp_and_relu(value, Value):
-            x = value.data
-            exp = Value(math.exp(x), ((value, ⟦math.exp(x) | x * math.exp(x - 1) | 1 / math.exp(x)⟧),))
-            if x > 0:
-                return exp, Value(⟦x | 1.0⟧, ((value, ⟦1.0 | x⟧),))
-            return exp, Value(0.0, ((value, 0.0),))
-        """
-    ),
-)
-
-
-@exercise(then="Give Value a sigmoid: from exp, with a power of −1, and by itself.", forms=EXP_AND_RELU)
-def exp_and_relu(attempt: Attempt) -> None:
-    """The exponential and the ReLU of a Value: numbers and gradients, alone, used twice, and one after the other."""
-    for sign in (1, -1, 1, -1):
-        data = sign * round(random.uniform(0.3, 2.0), 3)  # as it is shown
-        for name, torch_function, at in (("exp", torch.exp, 0), ("relu", torch.relu, 1)):
-            tried = f"{attempt.name}(Value({data}), Value), its {name}"
-            source, x = Value(data), torch.tensor(data, dtype=torch.float64, requires_grad=True)
-            y = torch_function(x)
-            y.backward()
-            output = _pair_from(attempt, source, tried)[at]
-            attempt.equal(output.data, y.item(), list(_wrong_data(name, data)), what="its data")
-            _compare_gradient(attempt, output, source, x.grad.item(), list(_wrong_derivatives(name, data)), tried)
-    for data in (round(random.uniform(0.3, 1.0), 3), -round(random.uniform(0.3, 1.0), 3)):
-        x, source = torch.tensor(data, dtype=torch.float64, requires_grad=True), Value(data)
-        (torch.exp(x) * torch.exp(x) + torch.relu(x) * torch.exp(torch.relu(x)) + x * torch.relu(x)).backward()
-        tried = f"e * e + r * exp(r) + a * r, where a = value = Value({data}), e = exp(a), r = relu(a)"
-        e, r = _pair_from(attempt, source, tried)
-        result = e * e + r * _pair_from(attempt, r, tried)[0] + source * r
-        _compare_gradient(attempt, result, source, x.grad.item(), [], tried)
-
-
-def _pair_from(attempt: Attempt, source: Value, tried: str) -> tuple[Value, Value]:
-    """Both results, made sure of: two Values, each made from the source."""
-    result = attempt(source, Value, tried=tried)
-    nothing = "A function without a return statement returns None." if result is None else ""
-    pair = isinstance(result, (tuple, list)) and len(result) == 2
-    attempt.require(pair, describe(result), "two Values: the exponential and the ReLU", nothing)
-    for value in result:
-        plain = "Backward has to find the way back: wrap the number in a Value."
-        attempt.require(isinstance(value, Value), describe(value), "a Value", plain)
-        number = isinstance(value.data, (int, float)) and not isinstance(value.data, bool)
-        attempt.require(
-            number, f"data: {describe(value.data)}", "data: a number", "The engine computes with plain numbers."
-        )
-        pairs = (
-            "made_from holds pairs, also when there is one: the input, a Value, and the derivative, a plain number. "
-            "So it is ((value, 2.0),)."
-        )
-        attempt.require(_is_made_from(value.made_from), "another made_from", "a tuple of pairs", pairs)
-    written = f"a.grad = {describe(source.grad)} before backward"
-    attempt.require(same(source.grad, 0.0), written, "a.grad = 0.0", "backward() writes into grad, not the operation.")
-    return tuple(result)
-
-
-def _is_made_from(made_from: Any) -> bool:
-    return isinstance(made_from, (tuple, list)) and all(
-        isinstance(pair, (tuple, list))
-        and len(pair) == 2
-        and isinstance(pair[0], Value)
-        and isinstance(pair[1], (int, float))
-        for pair in made_from
-    )
-
-
-def _compare_gradient(
-    attempt: Attempt, result: Value, source: Value, expected: float, suspects: Sequence[Suspect], tried: str
-) -> None:
-    with attempt.running(tried):  # the reader's pairs may hold anything, a cycle too
-        result.backward()
-    attempt.equal(source.grad, expected, suspects, "value.grad")
-
-
-def _wrong_data(name: str, data: float) -> Iterator[Suspect]:
-    if name == "relu" and data > 0:
-        yield Suspect(1.0, "1 is ReLU's slope here, not what it puts out.")
-
-
-def _wrong_derivatives(name: str, data: float) -> Iterator[Suspect]:
-    if name == "exp":
-        yield Suspect(0.0, "The way back is missing: made_from names each input with the derivative by it.")
-        yield Suspect(
-            data * math.exp(data - 1), "That is the rule for a power, x to a fixed n. Here x is the exponent."
-        )
-        yield Suspect(data, "That is the input itself: at 0 it would say that exp is flat there.")
-        yield Suspect(data * math.exp(data), "That is x times exp(x): at 0 it would say that exp is flat there.")
-        yield Suspect(math.exp(-data), "That is exp(−x): it gets smaller where exp gets steeper.")
-        yield Suspect(1.0, "A derivative of 1 everywhere is that of a straight line.")
-    elif data > 0:
-        yield Suspect(0.0, "No gradient came back: made_from is empty, or holds 0. Above 0 ReLU's derivative is 1.")
-        yield Suspect(data, "That is what ReLU puts out, not how fast it changes.")
-        yield Suspect(1 / data, "That is 1 over the input.")
-    else:
-        yield Suspect(1.0, "Below 0 nothing changes when the input does, so nothing should come back.")
 
 
 @exercise(then="Replace nn.ReLU by nn.GELU, predict again, then measure with autograd_graph.")

@@ -21,7 +21,7 @@ from fpcourse.measure.preserve import same_random_state
 
 LINES = 300_000  # far more than an exercise takes, and still less than a second
 CHAPTERS = (
-    *("forward_pass", "building", "shapes", "tracing", "autograd", "activations", "modes"),
+    *("forward_pass", "building", "shapes", "tracing", "gradients", "autograd", "activations", "modes"),
     *("interview", "drills", "clinic"),
 )
 WRITE = "Write its body, then run this cell again."

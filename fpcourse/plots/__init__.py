@@ -2,7 +2,7 @@
 
 from fpcourse.plots.activations import histograms, tensor_fields, tensor_rows, unit_values
 from fpcourse.plots.distributions import distributions, spread_by_layer, zeros_by_unit
-from fpcourse.plots.gradients import Tracked, recorded_steps
+from fpcourse.plots.gradients import Number, Tracked, recorded_steps, slopes_and_gradients
 from fpcourse.plots.graph import computation_graph
 from fpcourse.plots.learning import correlations, losses, representations
 from fpcourse.plots.modes import evaluations, repeated_passes, switchboard

@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from fpcourse.page.palette import BATCH, FEATURES, HIDDEN, MUTED, OUTPUT
-from fpcourse.plots.style import in_style, one_axes, side_by_side
+from fpcourse.plots.style import in_style, one_axes, side_by_side, ticks_within
 
 STEPS = 4  # shades of a cell
 
@@ -133,6 +133,6 @@ def histograms(
         axes.stairs(counts / tensor.numel(), edges, fill=True, color=HIDDEN)
         axes.set(title=label, xlim=span, ylim=(0, top), xlabel=values)
         ticks = (span[0], sum(span) / 2, span[1])
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ticks_within(axes, ticks, [f"{tick:g}" for tick in ticks])
     panels[0].set_ylabel("share")
     return figure

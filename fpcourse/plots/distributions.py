@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fpcourse.page.palette import BATCH, ERROR, HIDDEN, MUTED
-from fpcourse.plots.style import WIDTH, in_style, one_axes
+from fpcourse.plots.style import WIDTH, in_style, one_axes, ticks_within
 
 BINS = 28  # 0 is an edge, and 1 is none: values near a limit of tanh, or of a batch of two, share a bin
 GAUGE = 0.09  # of a panel's height
@@ -49,7 +48,7 @@ def distributions(
         others = axes.stairs(counts / values.size, edges, fill=True, color=HIDDEN)
         axes.set(xlim=(-limit, limit), ylim=(0, top))
         axes.set_title(label, pad=7)
-        _ticks_within(axes, [-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
+        ticks_within(axes, [-limit, 0, limit], [f"{-limit:g}", "0", f"{limit:g}"])
         axes.set_yticks([0, top], ["0", f"{top:g}"] if at % columns == 0 else ["", ""])
         gauge = axes.inset_axes([0, 1, 1, GAUGE])
         (share,) = gauge.barh([0], [zeros], height=1, color=MUTED)
@@ -141,11 +140,3 @@ def spread_by_layer(
     axes.set_xticks(list(layers))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     return figure
-
-
-def _ticks_within(axes: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
-    """Ticks whose first and last labels do not reach into the neighbouring panels."""
-    axes.set_xticks(places, labels)
-    texts = axes.get_xticklabels()
-    texts[0].set_horizontalalignment("left")
-    texts[-1].set_horizontalalignment("right")

@@ -1,8 +1,9 @@
-"""The figure of a small computation while autograd records it and walks it back, tensor by tensor."""
+"""Figures of a small computation on its way forward and back: as autograd records it, and number by number."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -125,3 +126,93 @@ def _draw_kept(axes: Axes, tensor: Tracked) -> None:
     axes.add_patch(rounded_box(corner, *size, ASPECT, edgecolor=colour, facecolor="none", linestyle=line))
     middle = corner[0] + size[0] / 2
     axes.text(middle, row, "freed" if tensor.freed else tensor.kept, ha="center", va="center")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number in ``slopes_and_gradients``.
+
+    Args:
+        place: the middle of its box, on axes 10 across, from row -2 at the top to row 2.
+        value: its name and number; empty for one that is not computed yet.
+        gradient: the gradient that has arrived so far, as text.
+        leaf: whether its gradient is what the backward pass is for.
+    """
+
+    place: tuple[float, float]
+    value: str = ""
+    gradient: str = ""
+    leaf: bool = False
+
+
+@in_style
+@matplotlib.rc_context({"font.size": 11})  # its numbers are read one by one, on a phone too
+def slopes_and_gradients(
+    numbers: Mapping[str, Number],
+    slopes: Mapping[tuple[str, str], str],
+    walked: Collection[tuple[str, str]] = (),
+    back: bool = False,
+) -> Figure:
+    """A chain of operations on single numbers, each with its gradient below it, and on each edge its local slope.
+
+    Edges are pairs (input, result). The arrows run from inputs to results or, ``back``, the other way, with a line
+    and no head where no gradient is sent; those ``walked`` at this moment are lit. From step to step a value comes
+    out of its first input, and a gradient out of a result that it arrives from.
+
+    Args:
+        numbers: by name.
+        slopes: what is written on each edge; empty for an edge whose slope nobody needs, or not yet.
+
+    Raises:
+        ValueError: an edge between numbers that are not there, or a walked edge that is not among the edges.
+    """
+    if unknown := {name for edge in slopes for name in edge} - numbers.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))} is not among the numbers ({', '.join(numbers)})")
+    if missing := set(walked) - slopes.keys():
+        raise ValueError(f"no edge {missing.pop()} among the edges")
+    figure, axes = one_axes(height=2.75, left=0, right=1, bottom=0, top=1)
+    axes.set(xlim=(0, 10), ylim=(2.65, -2.65))
+    axes.axis("off")
+    for (source, result), slope in slopes.items():
+        _draw_slope(axes, numbers[source], numbers[result], slope, (source, result) in walked, back)
+    inputs = {result: source for source, result in reversed(slopes)}
+    results = {source: result for source, result in slopes}
+    for name, number in numbers.items():
+        (x, y), width = number.place, 3.1 if len(number.gradient) > 10 else 1.4
+        look = {"edgecolor": FEATURES if number.leaf else MUTED, "facecolor": "none"}
+        line = "-" if number.value else ":"
+        axes.add_patch(rounded_box((x - width / 2, y - 0.52), width, 1.04, 1, linestyle=line, **look))
+        gid = " ".join(filter(None, (name, inputs.get(name))))
+        axes.text(x, y - 0.22, number.value, ha="center", va="center", weight="bold", gid=gid)
+        gid = " ".join(f"d-{each}" for each in (name, results.get(name)) if each)
+        look = {"color": OUTPUT, "weight": "bold", "gid": gid}
+        axes.text(x, y + 0.24, number.gradient, ha="center", va="center", **look)
+    return figure
+
+
+def _draw_slope(axes: Axes, source: Number, result: Number, slope: str, walked: bool, back: bool) -> None:
+    (x, y), (x_result, y_result) = source.place, result.place
+    ends = [(x + 0.7, y), (x_result - 0.7, y)] if y == y_result else [(x, y), (x_result, y_result)]
+    if y != y_result:  # from the edge of one box to the edge of the other
+        down = 0.52 if y < y_result else -0.52
+        ends = [(x, y + down), (x_result, y_result - down)]
+    if not (source.value and result.value):
+        axes.plot(*zip(*ends, strict=True), color=MUTED, linewidth=1, linestyle=":")
+    elif back and not slope:
+        axes.plot(*zip(*ends, strict=True), color=MUTED, linewidth=1, linestyle="--")
+    else:
+        start, end = ends[::-1] if back else ends
+        lit = {"color": OUTPUT if back else BATCH, "linewidth": 2.4}
+        axes.annotate("", end, start, arrowprops={**ARROW, **(lit if walked else {})})
+    middle_x, middle_y = (ends[0][0] + ends[1][0]) / 2, (ends[0][1] + ends[1][1]) / 2
+    level = y == y_result
+    side = -0.2 if x_result < x else 0.2
+    axes.text(
+        middle_x if level else middle_x + side,
+        middle_y - (0.3 if level else 0.15 if x != x_result else 0),
+        slope,
+        ha="center" if level else "right" if side < 0 else "left",
+        va="center",
+        style="italic",
+        color=OUTPUT if walked and back else "black",
+    )

@@ -64,3 +64,11 @@ def labelled_bars(
     axes.tick_params(length=0)
     for at, value in enumerate(values):
         axes.text(value + 0.02 * most, at, f"{value:,}", va="center")
+
+
+def ticks_within(axes: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
+    """Ticks whose first and last labels do not reach into the neighbouring panels."""
+    axes.set_xticks(places, labels)
+    texts = axes.get_xticklabels()
+    texts[0].set_horizontalalignment("left")
+    texts[-1].set_horizontalalignment("right")

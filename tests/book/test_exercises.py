@@ -8,7 +8,7 @@ from helpers.built_book import ROOT, pages, revisit, violations
 from playwright.sync_api import expect
 
 FORMS = json.loads((ROOT / "book/exercises.json").read_text(encoding="utf8"))
-LAYERS, ENGINE = ("book/01_forward_pass.html", "ex-third-layer"), ("book/04_autograd.html", "ex-exp-and-relu")
+LAYERS, ENGINE = ("book/01_forward_pass.html", "ex-third-layer"), ("book/gradients.html", "ex-exp-and-relu")
 DRILLS = "book/07_interview.html"
 
 

@@ -147,3 +147,51 @@ def test_boxes_stay_inside_and_apart_and_where_they_were():
     for at, (x, y, width, height) in enumerate(places):
         for other_x, other_y, *_ in places[at + 1 :]:
             assert abs(x - other_x) > width or abs(y - other_y) > height
+
+
+PASSED = {
+    "w": plots.Number((4, -2), "w = 2", "grad 2 + 12 = 14", leaf=True),
+    "x": plots.Number((0.85, 2), "x = 3"),
+    "u": plots.Number((0.85, 0), "u = 6", "grad 4"),
+    "q": plots.Number((7, 0), "q = 2", "grad 2"),
+    "L": plots.Number((9, 0)),
+}
+SLOPES = {("w", "u"): "× 3", ("x", "u"): "", ("w", "q"): "× 1", ("q", "L"): ""}
+
+
+def passed(**options):
+    (axes,) = plots.slopes_and_gradients(PASSED, SLOPES, **options).axes
+    return axes
+
+
+def ends_of(axes):
+    """The arrows of a figure, as pairs of the numbers nearest to tail and head."""
+
+    def nearest(point):
+        return min(PASSED, key=lambda name: sum((a - b) ** 2 for a, b in zip(point, PASSED[name].place, strict=True)))
+
+    return {(nearest(arrow.xyann), nearest(arrow.xy)): arrow.arrowprops for arrow in arrows(axes)}
+
+
+def test_a_number_has_its_gradient_below_it_and_an_edge_its_slope():
+    axes = passed()
+    texts = {text.get_text(): text for text in words(axes)}
+    assert set(texts) == {"w = 2", "grad 2 + 12 = 14", "x = 3", "u = 6", "grad 4", "q = 2", "grad 2", "× 3", "× 1"}
+    assert texts["u = 6"].get_position()[1] < texts["grad 4"].get_position()[1]
+    assert texts["grad 4"].get_color() == OUTPUT
+    assert texts["u = 6"].get_gid() == "u w" and texts["grad 4"].get_gid() == "d-u"
+    assert texts["grad 2"].get_gid() == "d-q d-L" and texts["w = 2"].get_gid() == "w"
+
+
+def test_arrows_turn_round_on_the_way_back_and_only_where_a_gradient_is_sent():
+    forward, back = ends_of(passed()), ends_of(passed(back=True, walked=[("w", "u")]))
+    assert forward.keys() == {("w", "u"), ("x", "u"), ("w", "q")}
+    assert back.keys() == {("u", "w"), ("q", "w")}  # none to x, which is data
+    assert back["u", "w"]["color"] == OUTPUT and back["q", "w"]["color"] == MUTED
+
+
+def test_edges_that_are_not_there_are_refused():
+    with pytest.raises(ValueError, match=r"y is not among the numbers \(w, x, u, q, L\)"):
+        plots.slopes_and_gradients(PASSED, {("y", "u"): ""})
+    with pytest.raises(ValueError, match="no edge"):
+        passed(walked=[("u", "q")])

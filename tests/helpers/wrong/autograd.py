@@ -1,12 +1,8 @@
 """Wrong answers to the exercises of this chapter, as people give them."""
 
-import math
 from itertools import pairwise
 
 import torch
-
-from fpcourse.checks.autograd import EXP_AND_RELU
-from fpcourse.checks.forms import answer
 
 
 def _walk(tensor):
@@ -89,45 +85,6 @@ def prints_the_leaves(tensor):
     print(len(_walk(tensor)), end="")
 
 
-def _relu(value, Value):
-    return Value(max(value.data, 0.0), ((value, float(value.data > 0)),))
-
-
-def _exp(value, Value):
-    return Value(math.exp(value.data), ((value, math.exp(value.data)),))
-
-
-def forgets_the_way_back(value, Value):
-    return Value(math.exp(value.data)), Value(max(value.data, 0.0))
-
-
-def has_the_slope_of_relu_the_wrong_way_round(value, Value):
-    return _exp(value, Value), Value(max(value.data, 0.0), ((value, float(value.data < 0)),))
-
-
-def one_pair_without_its_tuple(value, Value):
-    e = math.exp(value.data)
-    return Value(e, (value, e)), _relu(value, Value)
-
-
-def plain_numbers(value, Value):
-    return math.exp(value.data), max(value.data, 0.0)
-
-
-def tensors_inside(value, Value):
-    e = torch.exp(torch.tensor(value.data))
-    return Value(e, ((value, e),)), _relu(value, Value)
-
-
-def the_exponential_alone(value, Value):
-    return _exp(value, Value)
-
-
-def writes_into_the_gradient(value, Value):
-    value.grad = math.exp(value.data)
-    return _exp(value, Value), _relu(value, Value)
-
-
 def _weights(widths):
     return sum(n_in * n_out for n_in, n_out in pairwise(widths))
 
@@ -196,19 +153,6 @@ WRONG = {
         (hands_out_nodes, "An AccumulateGrad has its leaf in variable", None),
         (hands_out_gradients, "Not all of these are leaves of this graph", None),
         (prints_the_leaves, "without a return statement", None),
-    ],
-    "exp_and_relu": [
-        (forgets_the_way_back, "The way back is missing", None),
-        (answer(EXP_AND_RELU[1], "100"), "That is the rule for a power", None),
-        (answer(EXP_AND_RELU[0], "020"), "That is the input", None),
-        (answer(EXP_AND_RELU[0], "001"), "Below 0 nothing changes", None),
-        (answer(EXP_AND_RELU[0], "100"), "That is what ReLU puts out", None),
-        (has_the_slope_of_relu_the_wrong_way_round, "Above 0 ReLU's derivative is 1", None),
-        (one_pair_without_its_tuple, "also when there is one", None),
-        (plain_numbers, "wrap the number in a Value", None),
-        (tensors_inside, "computes with plain numbers", None),
-        (the_exponential_alone, "two Values: the exponential and the ReLU", None),
-        (writes_into_the_gradient, "backward() writes into grad", None),
     ],
     "kept_bytes": [
         (pre_activations_too, "what goes into the ReLU", 19),
