@@ -38,17 +38,16 @@ def copy(model, X):
     assert kept["z"].tolist() == kept["detached"].tolist() == [1.5, 0, 0.5] and kept["copy"].tolist() == [1.5, -3, 0.5]
 
 
-def copy_after(kept, sparing, model, X):
+def copy_after(kept, in_place, model, X):
     """All three were the same when the hook ran: 51 percent of them below 0. The detached one shares memory."""
     bn1 = model.bn1(model.layer1(X))
     assert f"{(bn1 < 0).float().mean():.0%}" == "51%" and bn1.equal(kept["output.detach().clone()"])
     assert kept["output"].data_ptr() == kept["output.detach()"].data_ptr()
     assert kept["output"].grad_fn is not None and kept["output.detach()"].grad_fn is None
-    assert model(X).equal(sparing(X))
+    assert model(X).equal(in_place(X))
 
 
 def late_after(model):
-    assert [f() for f in [lambda: n for n in (1, 2, 3)]] == [3, 3, 3]  # noqa: B023
     assert list(dict(model.named_modules()))[-1] == "drop" and not any(m._forward_hooks for m in model.modules())
 
 
@@ -132,7 +131,7 @@ def replace_after(model, X, run_with_hook):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def changes_after(suspect, before, changed, X, minimal_trace, eval_risk):
+def changes_after(suspect, before, changed, X, minimal_trace, risk_of_patient_0):
     """Weights as before; without hooks, and under inference_mode, the same; two hundred calls; dropout's draws."""
     import torch
 
@@ -146,8 +145,8 @@ def changes_after(suspect, before, changed, X, minimal_trace, eval_risk):
         with torch.inference_mode():
             for _ in range(calls):
                 model(X)
-        assert f"{eval_risk(model, X):.3f}" == risk
-    assert f"{eval_risk(ClinicalMLP.trained(), X):.3f}" == "0.126"
+        assert f"{risk_of_patient_0(model, X):.3f}" == risk
+    assert f"{risk_of_patient_0(ClinicalMLP.trained(), X):.3f}" == "0.126"
 
     def marks(model):
         state, values = torch.get_rng_state(), {name: value.clone() for name, value in model.state_dict().items()}
@@ -203,7 +202,7 @@ def theatre_after(Short, model, X):
     assert torch.equal(Decides()(torch.ones(2)), torch.ones(2))
 
 
-def rebuilt_after(fields, risks):
+def rebuilt_after(fields, risks, pulls, model):
     """Each field is what the modules put out one after the other, without hooks."""
     import torch
 
@@ -219,6 +218,10 @@ def rebuilt_after(fields, risks):
     assert [f"{risk:.3f}" for risk in (risks[0, 0], risks.min(), risks.max())] == ["0.126", "0.040", "0.484"]
     assert f"{fields['layer1'][0, 0]:.3f}" == "0.122"
     assert [output.shape[1] for output in fields.values()] == [20, 64, 64, 64, 64, 32, 32, 32, 1] and len(x) == 16
+    bias = model.layer3.bias.item()
+    assert f"{pulls.sum():.3f}" == "-1.701" and f"{pulls.sum() + bias:.3f}" == "-1.940" and (pulls == 0).sum() == 13
+    assert pulls.abs().argmax() == pulls.argmin() == 27 and f"{-pulls[27]:.3f}" == "0.403"
+    assert (pulls < 0).sum() > 4 * (pulls > 0).sum()
 
 
 def questions(minimal_trace, X):
@@ -291,6 +294,6 @@ def kept_pre_activation(X, model):
     from fpcourse import ClinicalMLP
 
     assert f"{(model.bn1(model.layer1(X)) < 0).float().mean():.0%}" == "51%"
-    sparing = ClinicalMLP.trained()
-    sparing.relu = nn.ReLU(inplace=True)
-    assert sparing(X).equal(model(X))
+    in_place = ClinicalMLP.trained()
+    in_place.relu = nn.ReLU(inplace=True)
+    assert in_place(X).equal(model(X))
