@@ -149,18 +149,20 @@ def _wrong_slopes_of_tanh(a: float) -> Iterator[Suspect]:
 LAYER_BACKWARD = (
     Gaps(
         """
-        def layer_backward(X, W, dZ):
+        def layer_backward(X, W, Z, dA):
+            gate = ⟦(Z > 0) | Z.relu()⟧
+            dZ = ⟦dA * gate | dA * (gate > 0) | dA⟧
             dX = dZ @ W
-            G = ⟦dZ | dZ.T | dZ / len(X)⟧
-            dW = ⟦G.T @ X | G @ X | X.T @ G⟧
+            dW = dZ.T @ X
             db = ⟦= dZ.sum(dim=0) | dZ.sum(0) | dZ.mean(dim=0) | dZ⟧
             return dX, dW, db
         """,
-        also_right=("001", "110", "111"),
+        also_right=("001", "010", "011", "110", "111"),  # a gate that is open is above 0, however it is written
     ),
     Gaps(
         """
-        def layer_backward(X, W, dZ):
+        def layer_backward(X, W, Z, dA):
+            dZ = dA * (Z > 0)
             dX = dZ @ ⟦W | W.T⟧
             dW = torch.zeros_like(W)
             db = torch.zeros(len(W))
@@ -173,28 +175,41 @@ LAYER_BACKWARD = (
 )
 
 
-@exercise(then="Put a ReLU behind the layer: what becomes of dZ before it gets here?", forms=LAYER_BACKWARD)
+@exercise(then="And with a tanh instead of the ReLU: what takes the place of the gate?", forms=LAYER_BACKWARD)
 def layer_backward(attempt: Attempt) -> None:
-    """dX, dW and db of a linear layer against autograd, on shapes of all kinds and on a square one."""
+    """dX, dW and db of a linear layer with its ReLU against autograd, on shapes of all kinds and on a square one."""
     for batch, n_in, n_out in ((5, 3, 2), (1, 4, 3), (3, 3, 3), (random.randint(6, 9), 2, random.randint(3, 5))):
         X, W = torch.randn(batch, n_in), torch.randn(n_out, n_in)
-        b, dZ = torch.randn(n_out), torch.randn(batch, n_out)
+        b, dA = torch.randn(n_out), torch.randn(batch, n_out)
         leaves = [tensor.clone().requires_grad_() for tensor in (X, W, b)]
-        expected = torch.autograd.grad(leaves[0] @ leaves[1].T + leaves[2], leaves, dZ)
-        tried = f"{attempt.name}(X, W, dZ) with X {(batch, n_in)}, W {(n_out, n_in)}, dZ {(batch, n_out)}"
-        given = [tensor.clone() for tensor in (X, W, dZ)]
+        Z = leaves[0] @ leaves[1].T + leaves[2]
+        expected = torch.autograd.grad(torch.relu(Z), leaves, dA)
+        Z = Z.detach()
+        tried = f"{attempt.name}(X, W, Z, dA) with X {(batch, n_in)}, W {(n_out, n_in)}, Z and dA {(batch, n_out)}"
+        given = [tensor.clone() for tensor in (X, W, Z, dA)]
         result = attempt(*given, tried=tried)
         nothing = "A function without a return statement returns None." if result is None else ""
         three = isinstance(result, (tuple, list)) and len(result) == 3
         attempt.require(three, describe(result), "three tensors: dX, dW, db", nothing)
-        for name, found, right, suspects in zip(
-            ("dX", "dW", "db"), result, expected, _wrong_ways(X, W, dZ, *expected), strict=True
+        gates = _wrong_gates(X, W, Z, dA)
+        for name, found, right, suspects, gate in zip(
+            ("dX", "dW", "db"), result, expected, _wrong_ways(X, W, dA * (Z > 0), *expected), gates, strict=True
         ):
-            attempt.equal(found, right, suspects, name)
+            attempt.equal(found, right, [*suspects, *gate], name)
         changed = "The function wrote into what it was given."
         attempt.require(
-            all(map(torch.equal, given, (X, W, dZ))), "other inputs than before", "X, W and dZ left alone", changed
+            all(map(torch.equal, given, (X, W, Z, dA))), "other inputs than before", "all four left alone", changed
         )
+
+
+def _wrong_gates(X, W, Z, dA) -> Iterator[list[Suspect]]:
+    """By result, what comes of a gate that is left out, or that passes on z in place of 1."""
+    wrong = (
+        (dA, "The gate was left out: where Z isn't above 0, nothing comes back."),
+        (dA * Z.relu(), "An open gate has a slope of 1. This multiplied by what it lets through on the way forward."),
+    )
+    for send_back in (lambda dZ: dZ @ W, lambda dZ: dZ.T @ X, lambda dZ: dZ.sum(0)):
+        yield [Suspect(send_back(dZ), looks_like) for dZ, looks_like in wrong]
 
 
 def _wrong_ways(X, W, dZ, dX, dW, db) -> tuple[list[Suspect], ...]:

@@ -22,13 +22,15 @@ def tanh_by_the_hyperbolic_cosine(a, b, Value):
     return [_product(b, a, Value), Value(math.tanh(a.data), [(a, 1 / math.cosh(a.data) ** 2)])]
 
 
-def by_einsum(X, W, dZ):
+def by_einsum(X, W, Z, dA):
+    dZ = torch.where(Z > 0, dA, 0.0)
     return torch.einsum("no,oi->ni", dZ, W), torch.einsum("no,ni->oi", dZ, X), torch.einsum("no->o", dZ)
 
 
-def by_autograd(X, W, dZ):
-    leaves = X.clone().requires_grad_(), W.clone().requires_grad_(), torch.zeros(len(W), requires_grad=True)
-    return torch.autograd.grad(leaves[0] @ leaves[1].T + leaves[2], leaves, dZ)
+def by_autograd(X, W, Z, dA):
+    b = (Z - X @ W.T)[0]
+    leaves = [tensor.clone().requires_grad_() for tensor in (X, W, b)]
+    return torch.autograd.grad(torch.relu(leaves[0] @ leaves[1].T + leaves[2]), leaves, dA)
 
 
 @pytest.mark.parametrize(

@@ -43,34 +43,44 @@ def the_product_alone(a, b, Value):
     return _product(a, b, Value)
 
 
-def forgets_the_sum_over_the_batch(X, W, dZ):
+def forgets_the_sum_over_the_batch(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ.T @ X, dZ
 
 
-def sums_over_the_units(X, W, dZ):
+def transposed(X, W, Z, dA):
+    dZ = dA * (Z > 0)
+    return dZ @ W, X.T @ dZ, dZ.sum(0)
+
+
+def sums_over_the_units(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ.T @ X, dZ.sum(1)
 
 
-def one_bias_for_all(X, W, dZ):
+def one_bias_for_all(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ.T @ X, dZ.sum()
 
 
-def a_part_for_each_patient(X, W, dZ):
+def a_part_for_each_patient(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ[:, :, None] * X[:, None], dZ.sum(0)
 
 
-def keeps_the_axis(X, W, dZ):
+def keeps_the_axis(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ.T @ X, dZ.sum(0, keepdim=True)
 
 
-def ones_for_the_bias(X, W, dZ):
+def ones_for_the_bias(X, W, Z, dA):
+    dZ = dA * (Z > 0)
     return dZ @ W, dZ.T @ X, torch.ones(len(W))
 
 
-def writes_into_its_input(X, W, dZ):
-    dX, dW, db = dZ @ W, dZ.T @ X, dZ.sum(0)
-    dZ *= 0
-    return dX, dW, db
+def writes_into_its_input(X, W, Z, dA):
+    dA *= Z > 0
+    return dA @ W, dA.T @ X, dA.sum(0)
 
 
 def _relu(value, Value):
@@ -131,7 +141,9 @@ WRONG = {
     "layer_backward": [
         (forgets_the_sum_over_the_batch, "the sum over the batch is missing", None),
         (answer(LAYER_BACKWARD[0], "002"), "divided by the batch once too often", None),
-        (answer(LAYER_BACKWARD[0], "020"), "dW is transposed", None),
+        (answer(LAYER_BACKWARD[0], "100"), "An open gate has a slope of 1", None),
+        (answer(LAYER_BACKWARD[0], "020"), "The gate was left out", None),
+        (transposed, "dW is transposed", None),
         (answer(LAYER_BACKWARD[1], "010"), "That is the last patient's part", None),
         (answer(LAYER_BACKWARD[1], "100"), "cannot be multiplied", None),
         (sums_over_the_units, "The sum ran over the units", None),

@@ -145,7 +145,7 @@ def changes_after(suspect, before, changed, X, minimal_trace, risk_of_patient_0)
         with torch.inference_mode():
             for _ in range(calls):
                 model(X)
-        assert f"{risk_of_patient_0(model, X):.3f}" == risk
+        assert f"{risk_of_patient_0(model.eval(), X):.3f}" == risk
     assert f"{risk_of_patient_0(ClinicalMLP.trained(), X):.3f}" == "0.126"
 
     def marks(model):

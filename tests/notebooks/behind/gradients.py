@@ -22,13 +22,18 @@ def nudges(loss_at, w, x):
     assert (w * x).tolist() == [1, -1, 0] and (w * x).sum() == 0 and 0.5 + 1 == 1.5
     assert [loss_at(w + torch.tensor([h, 0, 0]), x).item() for h in (0, 1, -1)] == [4, 0, 16]
     assert differences(float(1000))[0] == -8 and differences(1.0) == (-8, -8 + 4 * 1)
-    for h in (1.0, 0.1, 1e-2, 1e-4, 1e-5, 1e-7, 1e-8):
+    for h in (1.0, 0.1, 1e-2, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8):
         two, one = differences(h, dtype=torch.float64)
         assert two == pytest.approx(-8, rel=1e-6) and one == pytest.approx(-8 + 4 * h, rel=1e-6)
     assert abs(differences(1.0, lambda w, x: torch.exp((w * x).sum()))[0] - 2) > 1  # its slope is 2
     assert w[0] + 1e-8 == w[0] == 0.5 and f"{differences(1e-7)[0]:.2f}" == "-9.54"
     assert round(-torch.tensor(torch.finfo(torch.float32).eps).log10().item()) == 7
     assert 2 * 3649 == 7298
+
+
+def reverse():
+    """2, -1 and 0, each times -4."""
+    assert [slope * -4 for slope in (2, -1, 0)] == [-8, 4, 0]
 
 
 def chain(w, x):
@@ -53,9 +58,11 @@ def chain_run(weight, p, unit, x):
     assert slopes.max() == 0.25
 
 
-def graph_played():
+def graph_played(model):
     """The figure's claims, by another formula: with the gate open L = (w(3w + b) - 1)**2."""
     import torch
+
+    assert model.layer2.out_features == 32  # units that read each of layer1
 
     for b, by_w, by_b in ((-5.0, 14, 4), (-7.0, 0, 0)):
         w, bias = torch.tensor(2.0, requires_grad=True), torch.tensor(b, requires_grad=True)
@@ -178,28 +185,22 @@ def layer_backward(X, W, dZ, Z, ours):
     assert dZ.sum(1).tolist() == [1, 2, 0] and dZ.mean(0).tolist() == [0, 1]
 
 
-def last_bias(batch, y):
+def last_bias(batch16):
     """Each logit's gradient is (p - y) / 16."""
     import torch
     from torch.nn import functional as F
 
-    logits = torch.randn(16, 1, requires_grad=True)
+    logits, y = torch.randn(16, 1, requires_grad=True), batch16.y
     [found] = torch.autograd.grad(F.binary_cross_entropy_with_logits(logits, y), logits)
-    assert torch.allclose(found, (logits.sigmoid() - y) / 16) and len(batch.X) == 16
+    assert torch.allclose(found, (logits.sigmoid() - y) / 16) and len(batch16.X) == 16
 
 
-def passes(forward, back, numbers, J, ours, dZ):
-    """What a layer costs, product by product, and how many slopes the first layer's table would have."""
-    import torch
-
+def passes(forward, back, numbers):
+    """What a layer costs, product by product."""
     sizes = [(20, 64), (64, 32), (32, 1)]
     assert forward == sum(n * m for n, m in sizes) == 3360
     assert back == sum(2 * n * m for n, m in sizes) - 20 * 64 == 5440 and back < 2 * forward
     assert numbers == 3649 and 2 * numbers == 7298 and 7298 * 3360 == 24_521_280
-    assert J.numel() == 6 * 6 == 36 and (16 * 64) * (64 * 20) == 1_310_720
-    assert torch.equal(torch.tensordot(dZ, J, dims=2), ours["W"])
-    # Z[i, j] moves with W[l, k] for l = j only: 1 in 64 slopes can be other than 0.
-    assert all(not J[:, j, 1 - j].any() for j in range(2))
 
 
 def questions():
@@ -234,6 +235,12 @@ def questions():
     assert rates.shape == (1000,)
 
 
-def modes_run(rate):
-    """The slope of x**3 is that of x**2 at 2/3."""
+def modes_run(rate, J, ours, dZ):
+    """The slope of x**3 is that of x**2 at 2/3; and how many slopes the first layer's table would have."""
+    import torch
+
     assert rate == -8 and abs(2 * (2 / 3) - 3 * (2 / 3) ** 2) < 1e-12
+    assert J.numel() == 6 * 6 == 36 and (16 * 64) * (64 * 20) == 1_310_720
+    assert torch.equal(torch.tensordot(dZ, J, dims=2), ours["W"])
+    # Z[i, j] moves with W[l, k] for l = j only: 1 in 64 slopes can be other than 0.
+    assert all(not J[:, j, 1 - j].any() for j in range(2))
