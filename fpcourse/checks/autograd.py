@@ -117,18 +117,18 @@ def _wrong_gradients(
     equal = "Every part has the same weight here, but the last one has fewer rows."
     yield Suspect(sum(gradients) / len(gradients), equal)
     yield Suspect(rows * expected, "That is the gradient of the sum over all rows. The loss is to be their mean.")
-    yield Suspect(
-        sum(share * g for share, g in zip(_by_largest(shares), gradients, strict=True)), "Divide by all rows."
-    )
+    once_more = "It is divided once too often: weighting by a share of the rows divides already."
+    yield Suspect(expected / rows, once_more)
+    yield Suspect(expected / len(gradients), once_more)
+    yield Suspect(rows * expected / len(gradients), "Weighted by rows, the parts have to be divided by all rows.")
+    yield Suspect(sum(gradients) / rows, "Each part's mean went in whole, and the number of rows divides it too far.")
+    by_part = sum(share / max(shares) * gradient for share, gradient in zip(shares, gradients, strict=True))
+    yield Suspect(by_part, "Each part was divided by the size of one part, so together they count too much.")
     last = "Only the last part is left: something resets .grad between the parts."
     yield Suspect(gradients[-1], last)
     yield Suspect(shares[-1] * gradients[-1], last)
     yield Suspect(shares[-1] / max(shares) * gradients[-1], last)
     yield Suspect(old, "Nothing has arrived; that is what was in .grad before.")
-
-
-def _by_largest(shares: list[float]) -> list[float]:
-    return [share / max(shares) for share in shares]
 
 
 def _wrong_means(numbers: list[float], shares: list[float], mean: float, rows: int) -> Iterator[Suspect]:
