@@ -1,4 +1,4 @@
-"""The checkers of the exercises on autograd: leaves_behind, kept_bytes."""
+"""The checkers of the exercises on autograd: accumulate, leaves_behind, kept_bytes."""
 
 import random
 from collections import Counter
@@ -8,13 +8,135 @@ from numbers import Real
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from fpcourse.checks.exercises import Attempt, Suspect, describe, exercise, same
+from fpcourse.checks.forms import Gaps
 from fpcourse.measure.autograd import autograd_graph
 from fpcourse.models import ClinicalMLP, mlp
 
 DOUBLED, DEEP = 40, 3_000
 Leaves = dict[str, torch.Tensor]
+ACCUMULATE = (
+    Gaps(
+        """
+        def accumulate(model, loss_of, X, y, size):
+            model.zero_grad()
+            total, divide_by = 0.0, ⟦1 | len(X) | len(X.split(size))⟧
+            for rows, targets in zip(X.split(size), y.split(size)):
+                weight = ⟦len(rows) / len(X) | len(rows) | 1⟧
+                loss = weight * loss_of(model(rows), targets)
+                loss.backward()
+                total += ⟦= loss.item() | loss.detach().item() | loss | loss.detach()⟧
+            for parameter in model.parameters():
+                parameter.grad /= divide_by
+            return total / divide_by
+        """,
+        also_right=("001", "110", "111"),  # the division at the end, once for all parts
+    ),
+    Gaps(
+        """
+        def accumulate(model, loss_of, X, y, size):
+            model.zero_grad()
+            total = 0.0
+            for start in range(0, len(X), size):
+                rows, targets = X[start : start + size], y[start : start + size]
+                loss = loss_of(model(rows), targets) * len(rows) / ⟦len(X) | size | len(rows)⟧
+                total += ⟦loss.item() | loss⟧
+                ⟦loss.backward() | model.zero_grad(); loss.backward() | pass⟧
+            return total
+        """
+    ),
+)
+
+
+@exercise(
+    then="Put a BatchNorm into the model, in train mode. Why is the gradient a different one now?", forms=ACCUMULATE
+)
+def accumulate(attempt: Attempt) -> None:
+    """The gradient of a batch that goes through the model in parts: its value, what was before, and what is left."""
+    for rows, size in ((10, 4), (7, 3), (12, 4), (5, 8), (random.randint(6, 9), 1)):
+        model, X, y = mlp([3, 4, 1]), torch.randn(rows, 3), torch.rand(rows, 1).round()
+        parameters, loss_of = dict(model.named_parameters()), F.binary_cross_entropy_with_logits
+        parts = list(zip(X.split(size), y.split(size), strict=True))
+        losses = [loss_of(model(part), targets) for part, targets in parts]
+        of_parts = [torch.autograd.grad(loss, list(parameters.values())) for loss in losses]
+        shares = [len(part) / rows for part, _ in parts]
+        old = {name: torch.randn_like(value) for name, value in parameters.items()}
+        for name, value in parameters.items():
+            value.grad = old[name].clone()
+        before = [value.detach().clone() for value in parameters.values()]
+        seen: list[torch.Tensor] = []
+        kept: list[bool] = []
+        handle = model[-1].register_forward_hook(_watch(seen, kept))
+        tried = f"{attempt.name}(model, loss_of, X, y, size={size}) with {rows} rows"
+        try:
+            result = attempt(model, loss_of, X, y, size, tried=tried)
+        finally:
+            handle.remove()
+        most = max(map(len, seen), default=0)
+        attempt.require(most <= size, f"{most} rows in one call of the model", f"at most {size}")
+        looks_like = "backward() frees what a part's graph has saved: call it on each part, before the next one begins."
+        attempt.require(not any(kept), "a graph kept from part to part", "one part's graph at a time", looks_like)
+        for at, (name, value) in enumerate(parameters.items()):
+            gradients = [of_part[at] for of_part in of_parts]
+            nothing = "No gradient has arrived: is backward() called?"
+            attempt.require(value.grad is not None, f"None in the .grad of {name}", "a gradient", nothing)
+            expected = sum(share * gradient for share, gradient in zip(shares, gradients, strict=True))
+            suspects = list(_wrong_gradients(expected, gradients, shares, old[name], rows))
+            attempt.equal(value.grad, expected, suspects, f"in the .grad of {name}")
+        numbers = [loss.item() for loss in losses]
+        mean = sum(share * number for share, number in zip(shares, numbers, strict=True))
+        attempt.equal(result, mean, list(_wrong_means(numbers, shares, mean, rows)), "the loss")
+        holds = "It holds on to the nodes of every part's graph. .item() makes a plain number of it."
+        tensor = isinstance(result, torch.Tensor)
+        looks_like = (
+            holds if tensor and result.grad_fn else ".item() makes a plain number of a tensor." if tensor else ""
+        )
+        attempt.require(isinstance(result, float), f"a {type(result).__name__}", "a float", looks_like)
+        moved = not all(map(torch.equal, before, parameters.values()))
+        attempt.require(not moved, "other parameters than before", "parameters as they were, and no step")
+
+
+def _watch(seen: list[torch.Tensor], kept: list[bool]):
+    """A hook that notes each output, and whether by then a graph behind an earlier one still holds tensors."""
+
+    def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        kept.append(any(autograd_graph(one).saved_bytes for one in seen if one.grad_fn is not None))
+        seen.append(output)
+
+    return hook
+
+
+def _wrong_gradients(
+    expected: torch.Tensor, gradients: list[torch.Tensor], shares: list[float], old: torch.Tensor, rows: int
+) -> Iterator[Suspect]:
+    yield Suspect(expected + old, "What was in .grad before is still in there: backward() adds.", 18)
+    yield Suspect(sum(gradients), "Each part's mean went in whole, so the parts together count too much.")
+    equal = "Every part has the same weight here, but the last one has fewer rows."
+    yield Suspect(sum(gradients) / len(gradients), equal)
+    yield Suspect(rows * expected, "That is the gradient of the sum over all rows. The loss is to be their mean.")
+    once_more = "It is divided once too often: weighting by a share of the rows divides already."
+    yield Suspect(expected / rows, once_more)
+    yield Suspect(expected / len(gradients), once_more)
+    yield Suspect(rows * expected / len(gradients), "Weighted by rows, the parts have to be divided by all rows.")
+    yield Suspect(sum(gradients) / rows, "Each part's mean went in whole, and the number of rows divides it too far.")
+    by_part = sum(share / max(shares) * gradient for share, gradient in zip(shares, gradients, strict=True))
+    yield Suspect(by_part, "Each part was divided by the size of one part, so together they count too much.")
+    last = "Only the last part is left: something resets .grad between the parts."
+    yield Suspect(gradients[-1], last)
+    yield Suspect(shares[-1] * gradients[-1], last)
+    yield Suspect(shares[-1] / max(shares) * gradients[-1], last)
+    yield Suspect(old, "Nothing has arrived; that is what was in .grad before.")
+
+
+def _wrong_means(numbers: list[float], shares: list[float], mean: float, rows: int) -> Iterator[Suspect]:
+    yield Suspect(sum(numbers), "The parts' means were added up.")
+    yield Suspect(sum(numbers) / len(numbers), "That is the mean of the parts' means, and the last one has fewer rows.")
+    yield Suspect(rows * mean, "That is the sum over all rows, not their mean.")
+    yield Suspect(numbers[-1], "That is the loss of the last part.")
+    yield Suspect(shares[-1] * numbers[-1], "That is the last part's share of the loss.")
 
 
 @exercise(then="Let it also say how many operations lie between the tensor and each leaf.")

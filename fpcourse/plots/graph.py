@@ -16,7 +16,8 @@ MOST_NODES = 120
 def computation_graph(graph: AutogradGraph) -> Figure:
     """The autograd graph, the output on top, each node above the nodes it passes gradients to.
 
-    A node that saved tensors for backward is filled; a leaf is outlined in the features' colour.
+    A node that saved tensors for backward is filled; a leaf is outlined in the features' colour, and its name, where
+    the graph has one, is written in its box.
 
     Raises:
         ValueError: more nodes than a reader can tell apart.
@@ -27,7 +28,8 @@ def computation_graph(graph: AutogradGraph) -> Figure:
         )
     positions = _graph_positions(graph)
     depth = max(row for row, _ in positions.values()) + 1
-    figure, axes = one_axes(height=max(1.2, 0.52 * depth), left=0.01, right=0.99, bottom=0.01, top=0.99)
+    row_height = 0.66 if any(node.leaf and node.leaf.name for node in graph.nodes) else 0.52  # inches
+    figure, axes = one_axes(height=max(1.2, row_height * depth), left=0.01, right=0.99, bottom=0.01, top=0.99)
     axes.set(xlim=(0, 1), ylim=(depth - 0.45, -0.55))
     axes.axis("off")
     for start, end in graph.edges:
@@ -42,13 +44,14 @@ def computation_graph(graph: AutogradGraph) -> Figure:
 def _draw_node(axes: Axes, node: Node, place: tuple[int, float], width: float, depth: int) -> None:
     row, x = place
     name = node.name.removesuffix("Backward0")
+    lines = [name, node.leaf.name] if node.leaf and node.leaf.name else [name]
     corner = (x - width / 2, row - 0.27)
     edge, face = (FEATURES if node.leaf else MUTED), (HIDDEN if node.saved else "none")
     axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor="none", facecolor=face, alpha=0.25))
     axes.add_patch(rounded_box(corner, width, 0.54, depth, edgecolor=edge, facecolor="none"))
     # A letter is about 0.6 of the font size wide; the axes are WIDTH inches of 72 points. 8.8 are 11 px on a phone.
-    size = min(8.8, width * WIDTH * 72 / (0.6 * (len(name) + 1)))
-    axes.text(x, row, name, ha="center", va="center", fontsize=size)
+    size = min(8.8, width * WIDTH * 72 / (0.6 * (max(map(len, lines)) + 1)))
+    axes.text(x, row, "\n".join(lines), ha="center", va="center", fontsize=size)
 
 
 def _graph_positions(graph: AutogradGraph) -> dict[int, tuple[int, float]]:

@@ -156,7 +156,7 @@ def minutes_needed(notebook) -> float:
     return len(words) / 200 + len(outputs) + 1.5 * len(IN_PROSE.findall(prose)) + sum(exercises)
 
 
-WRITTEN_AGAIN = "00_start", "01_forward_pass", "building", "02_shapes", "03_tracing", "gradients"
+WRITTEN_AGAIN = "00_start", "01_forward_pass", "building", "02_shapes", "03_tracing", "gradients", "04_autograd"
 
 
 @pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem in WRITTEN_AGAIN])

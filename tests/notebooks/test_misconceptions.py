@@ -87,7 +87,7 @@ LOOSE = ["23,041 bytes", "−0.170", "`(16, 65)`", "`grad_fnn`"]
 
 @pytest.mark.parametrize("said", LOOSE)
 def test_what_the_cell_does_not_show_is_noticed(said):
-    settled = "\n\nSettled by [this run](../04_autograd.ipynb#patient-run), in [chapter 4](../04_autograd.ipynb).\n"
-    backed = "20 nodes, `no_grad`, −0.160, `grad_fn: AddmmBackward0 and None`."
+    settled = "\n\nSettled by [this run](../04_autograd.ipynb#graph-run), in [chapter 4](../04_autograd.ipynb).\n"
+    backed = "20 nodes, `no_grad`, 23,040 bytes, `under no_grad: None and 8 calls`."
     assert not_in_the_run('### 1. "A"\n', backed + settled) == []
     assert len(not_in_the_run('### 1. "A"\n', f"It is {said}." + settled)) == 1

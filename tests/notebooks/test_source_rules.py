@@ -11,9 +11,7 @@ from helpers.notebooks import code_cells, read, texts_of_outputs
 from nbclient import NotebookClient
 from refresh import NOTEBOOKS
 
-TO_BE_WRITTEN_AGAIN = {"04_autograd"}
-PAGES = [path for path in NOTEBOOKS if path.stem not in TO_BE_WRITTEN_AGAIN]
-rules_of = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+rules_of = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
 class Bindings(ast.NodeVisitor):

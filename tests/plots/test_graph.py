@@ -28,7 +28,18 @@ def drawn_graph(graph):
     return axes, names, [(place(*arrow.xyann), place(*arrow.xy)) for arrow in arrows]
 
 
+def label(node):
+    """What is written in a node's box: a leaf has its name below, where the graph knows it."""
+    return "\n".join([node.name.removesuffix("Backward0"), *([node.leaf.name] if node.leaf and node.leaf.name else [])])
+
+
+def named_leaves():
+    leaves = nn.ParameterDict({"w": torch.ones(3), "b": torch.ones(1)})
+    return autograd_graph((leaves["w"].sum() + leaves["b"]) ** 2, leaves)
+
+
 GRAPHS = {
+    "named leaves": named_leaves,
     "ClinicalMLP": graph_of,
     "train": lambda: graph_of(ClinicalMLP(), torch.randn(16, 20)),
     "mlp": lambda: graph_of(mlp([20, 8, 1], nn.Sigmoid)),
@@ -43,7 +54,7 @@ GRAPHS = {
 def test_every_node_and_every_edge_is_drawn_downwards(name):
     graph = GRAPHS[name]()
     _, names, arrows = drawn_graph(graph)
-    short = {node.index: node.name.removesuffix("Backward0") for node in graph.nodes}
+    short = {node.index: label(node) for node in graph.nodes}
     assert Counter(names.values()) == Counter(short.values())
     expected = Counter((short[start], short[end]) for start, end in graph.edges)
     assert Counter((names[start], names[end]) for start, end in arrows) == expected
@@ -78,7 +89,7 @@ def test_nodes_that_saved_are_filled_and_leaves_outlined():
     fills, outlines = boxes[::2], boxes[1::2]
     texts = [text for text in axes.texts if text.get_text()]
     for node, fill, outline, text in zip(graph.nodes, fills, outlines, texts, strict=True):
-        assert text.get_text() == node.name.removesuffix("Backward0")
+        assert text.get_text() == label(node)
         for box in (fill, outline):
             centre = box.get_x() + box.get_width() / 2, box.get_y() + box.get_height() / 2
             assert centre == pytest.approx(text.get_position())

@@ -1,4 +1,4 @@
-"""Autograd: the article's example, by its formulas and by torch.autograd.grad."""
+"""Autograd in practice: the graph of a unit, and the builder's by its formulas and by torch.autograd.grad."""
 
 import re
 
@@ -33,14 +33,19 @@ def tensors(asked: str) -> dict[str, torch.Tensor]:
 
 
 def figures() -> list[dict]:
-    nodes, edges = [tensors("xwb")["loss"].grad_fn], []
+    """A unit with x = (2, -1, 0) as data: its graph, walked from the loss, the leaves by what they are."""
+    x, w = torch.tensor([2.0, -1.0, 0.0]), torch.tensor([0.5, 1.0, 3.0], requires_grad=True)
+    b = torch.zeros(1, requires_grad=True)
+    nodes, edges = [torch.pow(torch.sub(torch.add((x * w).sum(), b), 2), 2).grad_fn], []
     for at, node in enumerate(nodes):
-        for following, _ in node.next_functions:
+        for following in filter(None, (following for following, _ in node.next_functions)):
             if following not in nodes:
                 nodes.append(following)
             edges.append([at, nodes.index(following)])
-    kept = 4 * (3 + 3 + 1)  # x and w for the product, z for the square, 4 bytes a number
-    return [{"nodes": [type(node).__name__ for node in nodes], "edges": edges, "bytes kept": kept}]
+    names = {id(w): "w", id(b): "b"}
+    leaves = [names[id(node.variable)] for node in nodes if hasattr(node, "variable")]
+    kept = 4 * (3 + 1)  # x for the product, z - 2 for the square, 4 bytes a number
+    return [{"nodes": [type(node).__name__ for node in nodes], "leaves": leaves, "edges": edges, "bytes kept": kept}]
 
 
 def gradients(setting: str) -> dict[str, list[float]]:

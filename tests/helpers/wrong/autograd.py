@@ -4,6 +4,56 @@ from itertools import pairwise
 
 import torch
 
+from fpcourse.checks.autograd import ACCUMULATE
+from fpcourse.checks.forms import answer
+
+
+def _each_part(model, loss_of, X, y, size):
+    return [
+        (len(rows), loss_of(model(rows), targets)) for rows, targets in zip(X.split(size), y.split(size), strict=True)
+    ]
+
+
+def the_whole_batch_at_once(model, loss_of, X, y, size):
+    model.zero_grad()
+    loss = loss_of(model(X), y)
+    loss.backward()
+    return loss.item()
+
+
+def one_backward_at_the_end(model, loss_of, X, y, size):
+    model.zero_grad()
+    loss = sum(rows / len(X) * loss for rows, loss in _each_part(model, loss_of, X, y, size))
+    loss.backward()
+    return loss.item()
+
+
+def nothing_reset(model, loss_of, X, y, size):
+    total = 0.0
+    for rows, targets in zip(X.split(size), y.split(size), strict=True):
+        loss = loss_of(model(rows), targets) * len(rows) / len(X)
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def and_a_step(model, loss_of, X, y, size):
+    total = answer(ACCUMULATE[0], "000")(model, loss_of, X, y, size)
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    return total
+
+
+def mean_of_means(model, loss_of, X, y, size):
+    answer(ACCUMULATE[0], "000")(model, loss_of, X, y, size)
+    with torch.no_grad():
+        losses = [loss.item() for _, loss in _each_part(model, loss_of, X, y, size)]
+    return sum(losses) / len(losses)
+
+
+def returns_nothing(model, loss_of, X, y, size):
+    answer(ACCUMULATE[0], "000")(model, loss_of, X, y, size)
+    print(end="")
+
 
 def _walk(tensor):
     """Every node once, without recursion."""
@@ -142,6 +192,22 @@ def one_sum(batch, widths):
 
 
 WRONG = {
+    "accumulate": [
+        (answer(ACCUMULATE[0], "020"), "Each part's mean went in whole", None),
+        (answer(ACCUMULATE[0], "220"), "Every part has the same weight here, but the last one has fewer rows", None),
+        (answer(ACCUMULATE[0], "010"), "That is the gradient of the sum over all rows", None),
+        (answer(ACCUMULATE[0], "002"), "It holds on to the nodes of every part's graph", None),
+        (answer(ACCUMULATE[0], "003"), "a plain number of a tensor", None),
+        (answer(ACCUMULATE[1], "100"), "Each part was divided by the size of one part", None),
+        (answer(ACCUMULATE[1], "001"), "Only the last part is left", None),
+        (answer(ACCUMULATE[0], "100"), "It is divided once too often", None),
+        (the_whole_batch_at_once, "10 rows in one call of the model. Expected: at most 4", None),
+        (one_backward_at_the_end, "call it on each part, before the next one begins", None),
+        (nothing_reset, "What was in .grad before is still in there", 18),
+        (and_a_step, "parameters as they were, and no step", None),
+        (mean_of_means, "That is the mean of the parts' means", None),
+        (returns_nothing, "without a return statement", None),
+    ],
     "leaves_behind": [
         (follows_the_first_input, "Came out: no tensor. Expected: w, b. Follow every pair", None),
         (looks_one_step_back, "Came out: b. Expected: w, b. Follow every pair", None),
