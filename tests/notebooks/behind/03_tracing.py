@@ -49,6 +49,8 @@ def copy_after(kept, in_place, model, X):
 
 def late_after(model):
     assert list(dict(model.named_modules()))[-1] == "drop" and not any(m._forward_hooks for m in model.modules())
+    tellers = [lambda: name for name in ("bn1", "drop")]
+    assert [teller() for teller in tellers] == ["drop", "drop"]
 
 
 def minimal_after(minimal_trace, model, X, calls, rows):
