@@ -181,7 +181,7 @@ def network_bytes(kept_for_backward):
 
     per_patient = 4 * (64 + 32 + 64 + 32)
     assert per_patient == 768 == 4 * 192 and 4 * (4 * 64 - 64 + 3 * 32 + 1) == 1156
-    assert per_patient + 4 * (64 + 64) == 1280 and 4 * 2 * (64 + 32) == 768
+    assert per_patient + 4 * 128 == 1280 and 64 + 64 == 128 and 4 * 2 * (64 + 32) == 768
     for rows in (1, 16, 100):
         X = patients(rows).X
         assert kept_for_backward(ClinicalMLP.trained(), X) == rows * 768
@@ -191,6 +191,10 @@ def network_bytes(kept_for_backward):
             graph = autograd_graph(network(X), network)
             buffers = sum(buffer.nbytes for name, buffer in network.named_buffers() if "running" in name)
             assert graph.activation_bytes - X.nbytes - buffers == rows * 1280 + 768
+    sixteen, network = patients(16).X, ClinicalMLP.trained()
+    weights = sum(layer.weight.nbytes for layer in (network.layer2, network.layer3, network.bn1, network.bn2))
+    assert 16 * 768 + sixteen.nbytes + weights + 4 * 2 * (64 + 32) == 23_040
+    assert autograd_graph(network(sixteen), network).saved_bytes == 23_040
     numbers = sum(parameter.numel() for parameter in ClinicalMLP().parameters())
     assert numbers == 3649 and 4 * 4 * numbers == 58_384 and round(58_384, -3) == 58_000
     assert 20 * 58_384 < 1024 * 1280 + 768
