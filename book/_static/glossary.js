@@ -13,7 +13,7 @@
 
   const place = () => {
     const word = [...opener.getClientRects()].at(-1);  // its last line
-    const room = document.documentElement.clientWidth - box.offsetWidth;
+    const room = document.documentElement.clientWidth - box.getBoundingClientRect().width;
     box.style.left = `${scrollX + Math.min(word.left, room)}px`;
     box.style.top = `${scrollY + word.bottom}px`;
   };
