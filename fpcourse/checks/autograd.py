@@ -1,9 +1,11 @@
 """The checkers of the exercises on autograd: accumulate, leaves_behind, kept_bytes."""
 
 import random
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from contextlib import contextmanager
+from itertools import cycle, pairwise
 from numbers import Real
 from typing import Any
 
@@ -56,87 +58,120 @@ ACCUMULATE = (
 )
 def accumulate(attempt: Attempt) -> None:
     """The gradient of a batch that goes through the model in parts: its value, what was before, and what is left."""
-    for rows, size in ((10, 4), (7, 3), (12, 4), (5, 8), (random.randint(6, 9), 1)):
+    cases = ((10, 4), (7, 3), (12, 4), (5, 8), (random.randint(6, 9), 1))
+    for (rows, size), loss_of in zip(cases, cycle((F.binary_cross_entropy_with_logits, F.mse_loss))):
         model, X, y = mlp([3, 4, 1]), torch.randn(rows, 3), torch.rand(rows, 1).round()
-        parameters, loss_of = dict(model.named_parameters()), F.binary_cross_entropy_with_logits
+        weights = list(model.parameters())
         parts = list(zip(X.split(size), y.split(size), strict=True))
         losses = [loss_of(model(part), targets) for part, targets in parts]
-        of_parts = [torch.autograd.grad(loss, list(parameters.values())) for loss in losses]
-        shares = [len(part) / rows for part, _ in parts]
-        old = {name: torch.randn_like(value) for name, value in parameters.items()}
-        for name, value in parameters.items():
-            value.grad = old[name].clone()
-        before = [value.detach().clone() for value in parameters.values()]
-        seen: list[torch.Tensor] = []
-        kept: list[bool] = []
-        handle = model[-1].register_forward_hook(_watch(seen, kept))
-        tried = f"{attempt.name}(model, loss_of, X, y, size={size}) with {rows} rows"
-        try:
+        of_parts = [torch.autograd.grad(loss, weights) for loss in losses]
+        numbers, sizes = [loss.item() for loss in losses], [len(part) for part, _ in parts]
+        for value in weights:
+            value.grad = torch.randn_like(value)
+        old = [value.grad.clone() for value in weights]
+        before, batch = [value.detach().clone() for value in weights], (X.clone(), y.clone())
+        tried = f"{attempt.name}(model, {loss_of.__name__}, X, y, size={size}) with {rows} rows"
+        with _calls_watched(model) as calls:
             result = attempt(model, loss_of, X, y, size, tried=tried)
-        finally:
-            handle.remove()
-        most = max(map(len, seen), default=0)
-        attempt.require(most <= size, f"{most} rows in one call of the model", f"at most {size}")
-        looks_like = "backward() frees what a part's graph has saved: call it on each part, before the next one begins."
-        attempt.require(not any(kept), "a graph kept from part to part", "one part's graph at a time", looks_like)
-        for at, (name, value) in enumerate(parameters.items()):
-            gradients = [of_part[at] for of_part in of_parts]
-            nothing = "No gradient has arrived: is backward() called?"
-            attempt.require(value.grad is not None, f"None in the .grad of {name}", "a gradient", nothing)
-            expected = sum(share * gradient for share, gradient in zip(shares, gradients, strict=True))
-            suspects = list(_wrong_gradients(expected, gradients, shares, old[name], rows))
-            attempt.equal(value.grad, expected, suspects, f"in the .grad of {name}")
-        numbers = [loss.item() for loss in losses]
-        mean = sum(share * number for share, number in zip(shares, numbers, strict=True))
-        attempt.equal(result, mean, list(_wrong_means(numbers, shares, mean, rows)), "the loss")
-        holds = "It holds on to the nodes of every part's graph. .item() makes a plain number of it."
-        tensor = isinstance(result, torch.Tensor)
-        looks_like = (
-            holds if tensor and result.grad_fn else ".item() makes a plain number of a tensor." if tensor else ""
-        )
-        attempt.require(isinstance(result, float), f"a {type(result).__name__}", "a float", looks_like)
-        moved = not all(map(torch.equal, before, parameters.values()))
+        _require_parts(attempt, calls, size, set(sizes))
+        names = [name for name, _ in model.named_parameters()]
+        for name, value, was, *gradients in zip(names, weights, old, *of_parts, strict=True):
+            _require_gradient(attempt, name, value.grad, was, gradients, sizes)
+        _require_mean(attempt, result, numbers, sizes)
+        same_batch = torch.equal(X, batch[0]) and torch.equal(y, batch[1])
+        attempt.require(same_batch, "a batch that was written into", "the batch as it was given")
+        attempt.require(model.training, "a model in eval mode", "the mode in which it was given")
+        moved = not all(map(torch.equal, before, weights))
         attempt.require(not moved, "other parameters than before", "parameters as they were, and no step")
 
 
-def _watch(seen: list[torch.Tensor], kept: list[bool]):
-    """A hook that notes each output, and whether by then a graph behind an earlier one still holds tensors."""
+class _Saved:
+    """What a node keeps in the place of a saved tensor, and lets go of together with it."""
 
-    def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        kept.append(any(autograd_graph(one).saved_bytes for one in seen if one.grad_fn is not None))
-        seen.append(output)
-
-    return hook
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
 
 
-def _wrong_gradients(
-    expected: torch.Tensor, gradients: list[torch.Tensor], shares: list[float], old: torch.Tensor, rows: int
-) -> Iterator[Suspect]:
+@contextmanager
+def _calls_watched(model: nn.Sequential) -> Iterator[list[tuple[int, bool]]]:
+    """For each call of the model its rows, and whether an earlier part's graph keeps saved tensors as it begins."""
+    calls: list[tuple[int, bool]] = []
+    saved: weakref.WeakSet[_Saved] = weakref.WeakSet()
+
+    def pack(tensor: torch.Tensor) -> _Saved:
+        saved.add(stand_in := _Saved(tensor.detach()))  # or an output would hold its node, which holds the output
+        return stand_in
+
+    hook = model[0].register_forward_pre_hook(lambda module, inputs: calls.append((len(inputs[0]), len(saved) > 0)))
+    with hook, torch.autograd.graph.saved_tensors_hooks(pack, lambda stand_in: stand_in.tensor):
+        yield calls
+
+
+def _require_parts(attempt: Attempt, calls: list[tuple[int, bool]], size: int, of_parts: set[int]) -> None:
+    most = max((rows for rows, _ in calls), default=0)
+    attempt.require(most <= size, f"{most} rows in one call of the model", f"at most {size}")
+    looks_like = "backward() frees what a part's graph has saved: call it on each part, before the next one begins."
+    kept = any(kept for _, kept in calls)
+    attempt.require(not kept, "a graph kept from part to part", "one part's graph at a time", looks_like)
+    others = {rows for rows, _ in calls} - of_parts
+    smaller = f"a part of size {min(others, default=0)}"
+    attempt.require(not others, smaller, f"{size} rows at a time, fewer only in the last part")
+
+
+def _require_gradient(
+    attempt: Attempt,
+    name: str,
+    grad: torch.Tensor | None,
+    old: torch.Tensor,
+    gradients: Sequence[torch.Tensor],
+    sizes: Sequence[int],
+) -> None:
+    nothing = "No gradient has arrived: is backward() called?"
+    attempt.require(grad is not None, f"None in the .grad of {name}", "a gradient", nothing)
+    suspects = list(_wrong_gradients(gradients, sizes, old))
+    attempt.equal(grad, _mean_over_rows(gradients, sizes), suspects, f"in the .grad of {name}")
+
+
+def _require_mean(attempt: Attempt, result: Any, numbers: Sequence[float], sizes: Sequence[int]) -> None:
+    attempt.equal(result, _mean_over_rows(numbers, sizes), list(_wrong_means(numbers, sizes)), "the loss")
+    tensor, looks_like = isinstance(result, torch.Tensor), ""
+    if tensor:
+        holds = "It holds on to the nodes of every part's graph. .item() makes a plain number of it."
+        looks_like = holds if result.grad_fn else ".item() makes a plain number of a tensor."
+    attempt.require(isinstance(result, float), f"a {type(result).__name__}", "a float", looks_like)
+
+
+def _mean_over_rows(of_parts: Sequence[Any], sizes: Sequence[int]) -> Any:
+    return sum(size * mean for size, mean in zip(sizes, of_parts, strict=True)) / sum(sizes)
+
+
+def _wrong_gradients(gradients: Sequence[torch.Tensor], sizes: Sequence[int], old: torch.Tensor) -> Iterator[Suspect]:
+    expected, rows, parts = _mean_over_rows(gradients, sizes), sum(sizes), len(sizes)
     yield Suspect(expected + old, "What was in .grad before is still in there: backward() adds.", 18)
     yield Suspect(sum(gradients), "Each part's mean went in whole, so the parts together count too much.")
     equal = "Every part has the same weight here, but the last one has fewer rows."
-    yield Suspect(sum(gradients) / len(gradients), equal)
+    yield Suspect(sum(gradients) / parts, equal)
     yield Suspect(rows * expected, "That is the gradient of the sum over all rows. The loss is to be their mean.")
     once_more = "It is divided once too often: weighting by a share of the rows divides already."
     yield Suspect(expected / rows, once_more)
-    yield Suspect(expected / len(gradients), once_more)
-    yield Suspect(rows * expected / len(gradients), "Weighted by rows, the parts have to be divided by all rows.")
+    yield Suspect(expected / parts, once_more)
+    yield Suspect(rows * expected / parts, "Weighted by rows, the parts have to be divided by all rows.")
     yield Suspect(sum(gradients) / rows, "Each part's mean went in whole, and the number of rows divides it too far.")
-    by_part = sum(share / max(shares) * gradient for share, gradient in zip(shares, gradients, strict=True))
+    by_part = rows * expected / max(sizes)
     yield Suspect(by_part, "Each part was divided by the size of one part, so together they count too much.")
     last = "Only the last part is left: something resets .grad between the parts."
-    yield Suspect(gradients[-1], last)
-    yield Suspect(shares[-1] * gradients[-1], last)
-    yield Suspect(shares[-1] / max(shares) * gradients[-1], last)
+    for divide_by in (1, rows / sizes[-1], max(sizes) / sizes[-1]):
+        yield Suspect(gradients[-1] / divide_by, last)
     yield Suspect(old, "Nothing has arrived; that is what was in .grad before.")
 
 
-def _wrong_means(numbers: list[float], shares: list[float], mean: float, rows: int) -> Iterator[Suspect]:
+def _wrong_means(numbers: Sequence[float], sizes: Sequence[int]) -> Iterator[Suspect]:
+    mean, rows = _mean_over_rows(numbers, sizes), sum(sizes)
     yield Suspect(sum(numbers), "The parts' means were added up.")
     yield Suspect(sum(numbers) / len(numbers), "That is the mean of the parts' means, and the last one has fewer rows.")
     yield Suspect(rows * mean, "That is the sum over all rows, not their mean.")
     yield Suspect(numbers[-1], "That is the loss of the last part.")
-    yield Suspect(shares[-1] * numbers[-1], "That is the last part's share of the loss.")
+    yield Suspect(sizes[-1] / rows * numbers[-1], "That is the last part's share of the loss.")
 
 
 @exercise(then="Let it also say how many operations lie between the tensor and each leaf.")

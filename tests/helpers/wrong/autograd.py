@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import torch
+from torch.nn import functional as F
 
 from fpcourse.checks.autograd import ACCUMULATE
 from fpcourse.checks.forms import answer
@@ -35,6 +36,24 @@ def nothing_reset(model, loss_of, X, y, size):
         loss.backward()
         total += loss.item()
     return total
+
+
+def always_cross_entropy(model, loss_of, X, y, size):
+    return answer(ACCUMULATE[0], "000")(model, F.binary_cross_entropy_with_logits, X, y, size)
+
+
+def row_by_row(model, loss_of, X, y, size):
+    return answer(ACCUMULATE[0], "000")(model, loss_of, X, y, 1)
+
+
+def leaves_eval_mode_on(model, loss_of, X, y, size):
+    return answer(ACCUMULATE[0], "000")(model.eval(), loss_of, X, y, size)
+
+
+def clears_the_batch(model, loss_of, X, y, size):
+    loss = answer(ACCUMULATE[0], "000")(model, loss_of, X, y, size)
+    X.zero_()
+    return loss
 
 
 def and_a_step(model, loss_of, X, y, size):
@@ -205,6 +224,10 @@ WRONG = {
         (one_backward_at_the_end, "call it on each part, before the next one begins", None),
         (nothing_reset, "What was in .grad before is still in there", 18),
         (and_a_step, "parameters as they were, and no step", None),
+        (leaves_eval_mode_on, "a model in eval mode", None),
+        (clears_the_batch, "a batch that was written into", None),
+        (always_cross_entropy, "mse_loss", None),
+        (row_by_row, "a part of size 1. Expected: 4 rows at a time, fewer only in the last part", None),
         (mean_of_means, "That is the mean of the parts' means", None),
         (returns_nothing, "without a return statement", None),
     ],

@@ -49,7 +49,7 @@ def copy_after(kept, in_place, model, X):
 
 def late_after(model):
     assert list(dict(model.named_modules()))[-1] == "drop" and not any(m._forward_hooks for m in model.modules())
-    tellers = [lambda: name for name in ("bn1", "drop")]
+    tellers = [lambda: name for name in ("bn1", "drop")]  # noqa: B023
     assert [teller() for teller in tellers] == ["drop", "drop"]
 
 

@@ -127,6 +127,8 @@ def off_run(double, copy, three, batches, model, loss_of, total_loss):
         computed = torch.ones(3) * 2
     with pytest.raises(RuntimeError, match="cannot be saved for backward"):
         w * computed
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor"):
+        computed += 1
     assert (w * computed.clone()).requires_grad
     with torch.no_grad():
         ordinary = torch.ones(3) * 2
@@ -145,7 +147,13 @@ def errors_after():
     for loss in (silent, w.sum().detach(), frozen.sum()):
         with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
             loss.backward()
+    with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
+        (w > 0).float().mean().backward()
     w.sum().reshape(1).backward()
+    w.grad = None
+    (w * 2).backward(torch.ones(3))
+    assert w.grad.tolist() == [2, 2, 2]
+    w.grad = torch.ones(3)
     with torch.no_grad():
         w -= 0.1 * w.grad
     assert torch.allclose(w, torch.full((3,), 0.9)) and w.is_leaf
@@ -201,8 +209,9 @@ def network_bytes(kept_for_backward):
 
 
 def network_bytes_after():
-    """Checkpointing keeps less, and gives the same gradients."""
+    """Checkpointing keeps less, and gives the same gradients; a BatchNorm sees the batch twice."""
     import torch
+    from torch import nn
     from torch.utils.checkpoint import checkpoint
 
     from fpcourse import mlp
@@ -221,10 +230,13 @@ def network_bytes_after():
         kept.append(sum(packed.values()))
         gradients.append(torch.autograd.grad(output.sum(), list(net.parameters())))
     assert kept[1] < kept[0] and all(map(torch.allclose, *gradients))
+    norm = nn.BatchNorm1d(20)
+    checkpoint(norm, X, use_reentrant=False).sum().backward()
+    assert norm.num_batches_tracked == 2
 
 
 def in_place_after():
-    """What counts as a write and what doesn't; ReLU in place behind other layers; the fix."""
+    """What counts as a write and what doesn't, and who compares; ReLU in place behind other layers; the fixes."""
     import pytest
     import torch
     from torch import nn
@@ -242,6 +254,22 @@ def in_place_after():
     assert raises(lambda out: out.detach().mul_(2)) is True
     assert raises(lambda out: out.data.mul_(2)) == "wrong" == raises(lambda out: out.detach().numpy().fill(3))
     assert raises(lambda out: out + 1) is False
+    x = torch.ones(1, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor):
+        out = torch.sigmoid(x)
+    out += 1
+    out.sum().backward()
+    assert x.grad < 0
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    optimizer, loss = torch.optim.SGD(net.parameters(), lr=0.1), net(torch.ones(1, 2)).sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    hidden = nn.Linear(2, 2)(torch.ones(1, 2))
+    smooth = nn.GELU()(hidden)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        (smooth + torch.relu_(hidden)).sum().backward()
     t = torch.ones(2)
     assert t._version == 0 and t.add_(1)._version == 1 and t.detach()._version == 1
     for layer, error in ((nn.Linear(4, 4), False), (nn.BatchNorm1d(4), False), (nn.Sigmoid(), True)):
@@ -254,12 +282,16 @@ def in_place_after():
 
 
 def twice_after():
-    """Two losses over one pass: added, they need one call. A carried state raises, and detached it doesn't."""
+    """A plain number is saved, too. Two losses need one call. A carried state raises, and detached it doesn't."""
     import pytest
     import torch
 
     w = torch.tensor(2.0, requires_grad=True)
-    h = w * w
+    doubled = w * 2
+    doubled.backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        doubled.backward()
+    w.grad, h = None, w * w
     (h + h * h).backward()
     assert w.grad == 4 + 4 * 8 == 36
     for detached in (False, True):
