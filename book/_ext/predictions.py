@@ -1,8 +1,8 @@
-"""The output that answers a prediction waits, folded, until the reader has answered it or skips it.
+"""What answers a prediction waits, folded, until the reader has answered it or skips it: the run, and the words on it.
 
-It is the output of the next code cell, and of those that follow it without a word between. ``predictions.js`` opens the
-fold once the question above is answered, and keeps the switch that shows all runs. Without scripts, and on paper, no
-fold is closed.
+The run is the output of the next code cell, and of those that follow it without a word between; the words on it are
+those up to the next cell, question or heading. ``predictions.js`` opens the folds once the question above is answered,
+and keeps the switch that shows all runs. Without scripts, and on paper, no fold is closed.
 """
 
 import re
@@ -12,7 +12,7 @@ from quizzes import quiz
 
 SUMMARY = "<summary><span>Predict first, then open the run</span><span>The run</span></summary>"
 WITHOUT_SCRIPTS = """
-<noscript><style>.prediction::details-content { display: block; content-visibility: visible; }</style></noscript>"""
+<noscript><style>:is(.prediction, .explanation)::details-content { display: block; content-visibility: visible; }</style></noscript>"""
 
 
 def asks_to_predict(node) -> bool:
@@ -21,15 +21,27 @@ def asks_to_predict(node) -> bool:
     return isinstance(node, nodes.paragraph) and bool(re.match("Predict\\b", node.astext()))
 
 
-def outputs_after(asking) -> list[nodes.Node]:
-    """The outputs of the next code cells, before another prediction and in the same section."""
-    siblings, outputs = asking.parent.children, []
+def run_after(asking) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """The next code cells, and the words that follow on them, before another prediction and in the same section."""
+    siblings, cells, words = asking.parent.children, [], []
     for node in siblings[siblings.index(asking) + 1 :]:
         is_code = node.get("nb_element") == "cell_code"
-        if asks_to_predict(node) or isinstance(node, nodes.section) or (outputs and not is_code):
+        if asks_to_predict(node) or isinstance(node, nodes.section | quiz) or (words and is_code):
             break
-        outputs += [part for part in node.findall(nodes.container) if part.get("nb_element") == "cell_code_output"]
-    return [output for output in outputs if not moves(output)]
+        if is_code:
+            cells.append(node)
+        elif cells:
+            words.append(node)
+    return cells, words
+
+
+def outputs_of(cells) -> list[nodes.Node]:
+    return [
+        part
+        for cell in cells
+        for part in cell.findall(nodes.container)
+        if part.get("nb_element") == "cell_code_output" and not moves(part)
+    ]
 
 
 def moves(output) -> bool:
@@ -37,14 +49,23 @@ def moves(output) -> bool:
     return any("fp-explore" in raw.astext() for raw in output.findall(nodes.raw))
 
 
+def wrap(parts, opening: str):
+    """Put siblings that follow one another into a fold."""
+    parent, place = parts[0].parent, parts[0].parent.index(parts[0])
+    folded = [nodes.raw("", opening, format="html"), *parts, nodes.raw("", "</details>", format="html")]
+    parent[place : place + len(parts)] = folded
+
+
 def fold(app, doctree):
     folded = 0
     for asking in list(doctree.findall(asks_to_predict)):
-        for output in outputs_after(asking):
-            opening = nodes.raw("", f'<details class="prediction">{SUMMARY}', format="html")
-            place = output.parent.index(output)
-            output.parent[place : place + 1] = [opening, output, nodes.raw("", "</details>", format="html")]
-            folded += 1
+        cells, words = run_after(asking)
+        outputs = outputs_of(cells)
+        for output in outputs:
+            wrap([output], f'<details class="prediction">{SUMMARY}')
+        if outputs and words and not any(map(moves, cells)):
+            wrap(words, '<details class="explanation"><summary>What it shows</summary>')
+        folded += len(outputs)
     app.env.metadata[app.env.docname]["predictions"] = folded
 
 

@@ -1,8 +1,8 @@
-// The run that answers a prediction opens once the reader has answered; one switch shows all runs, on every page.
+// What answers a prediction opens once the reader has answered; one switch shows all runs, on every page.
 (() => {
   "use strict";
   const KEY = "fpcourse.runs";
-  const folds = [...document.querySelectorAll("details.prediction")];
+  const folds = [...document.querySelectorAll("details.prediction, details.explanation")];
   let shown = false;
   try {
     shown = localStorage.getItem(KEY) === "shown";
@@ -10,22 +10,29 @@
 
   // The question stands before the cell: a quiz, or an answer to unfold.
   const questionOf = (fold) => {
-    let before = fold.closest(".cell").previousElementSibling;
-    while (before && !before.matches(".quiz, details")) before = before.previousElementSibling;
+    let before = (fold.closest(".cell") ?? fold).previousElementSibling;
+    while (before && !before.matches(".quiz, details:not(.explanation)")) before = before.previousElementSibling;
     return before;
   };
+  const open = (some) => some.forEach((fold) => { fold.open = true; });
+  const byQuestion = new Map();
   folds.forEach((fold) => {
     const question = questionOf(fold);
+    byQuestion.set(question, [...(byQuestion.get(question) ?? []), fold]);
+  });
+  byQuestion.forEach((answers, question) => {
+    // Whatever opens one of them, a key, a link or the browser's search, opens the others.
+    answers.forEach((fold) => fold.addEventListener("toggle", () => { if (fold.open) open(answers); }));
     if (!question) return;
     const answered = () => ("answered" in question.dataset || (question.open ?? false));
-    const follow = () => { if (answered()) fold.open = true; };
+    const follow = () => { if (answered()) open(answers); };
     follow();
     new MutationObserver(follow).observe(question, { attributes: true, attributeFilter: ["data-answered", "open"] });
   });
 
   const showLinked = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target?.matches(".cell")) target.querySelectorAll("details.prediction").forEach((fold) => { fold.open = true; });
+    if (target?.matches(".cell")) open(target.querySelectorAll("details.prediction"));
   };
   addEventListener("hashchange", showLinked);
   showLinked();
@@ -44,7 +51,7 @@
       localStorage.setItem(KEY, shown ? "shown" : "folded");
     } catch { /* as above */ }
   });
-  if (shown) folds.forEach((fold) => { fold.open = true; });
+  if (shown) open(folds);
   label();
   folds[0]?.after(button);
 })();

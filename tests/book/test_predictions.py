@@ -1,4 +1,4 @@
-"""The output that answers a prediction waits for it, and never where it could not be opened."""
+"""The run that answers a prediction waits for it, with the words on it, and never where it could not be opened."""
 
 import expected
 import pytest
@@ -11,6 +11,10 @@ CHAPTERS = [path for path in pages() if expected.of_page(path)]
 
 def run_of(page, cell: str):
     return page.locator(f"#{cell} details.prediction")
+
+
+def words_on(page, cell: str):
+    return page.locator(f"#{cell} + details.explanation p").first
 
 
 def is_open(fold) -> bool:
@@ -43,8 +47,16 @@ def test_a_prediction_without_options_opens_its_run_with_its_answer(page):
 
 def test_one_key_skips(page):
     page.open_page(PAGE)
+    expect(words_on(page, "one-unit")).to_be_hidden()
     run_of(page, "one-unit").locator("summary").focus()
     page.keyboard.press("Enter")
+    expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
+    expect(words_on(page, "one-unit")).to_be_visible()
+
+
+def test_words_that_the_browser_finds_bring_their_run_along(page):
+    page.open_page(PAGE)
+    words_on(page, "one-unit").evaluate("(words) => { words.closest('details').open = true; }")
     expect(run_of(page, "one-unit").locator(".output").first).to_be_visible()
 
 
@@ -83,7 +95,9 @@ def test_on_paper_and_without_scripts_nothing_is_folded(new_context, html, mediu
     if medium == "print":
         page.emulate_media(media="print")
     outputs = page.locator("details.prediction:not(.go-deeper *) .output")
-    assert outputs.count() > 5
+    words = page.locator("details.explanation:not(.go-deeper *) > p")
+    assert outputs.count() > 5 and words.count() > 5
+    assert words.evaluate_all("(all) => all.every((words) => words.checkVisibility() && words.offsetHeight > 0)")
     assert outputs.evaluate_all("(all) => all.every((output) => output.checkVisibility() && output.offsetHeight > 0)")
 
 

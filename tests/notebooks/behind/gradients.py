@@ -183,16 +183,26 @@ def layer_backward(X, W, dZ, Z, ours):
             assert torch.isclose(ours["X"][i, k], sum(dZ[i, j] * W[j, k] for j in range(2)))
     assert Z.shape == dZ.shape and dZ[:, 0].tolist() == [1, 0, -1] and ours["W"][0].tolist() == [0, 1, -3]
     assert dZ.sum(1).tolist() == [1, 2, 0] and dZ.mean(0).tolist() == [0, 1]
+    assert 0.5 * 2 - 0.3 * 0 == 1
 
 
 def last_bias(batch16):
-    """Each logit's gradient is (p - y) / 16."""
+    """Each logit's gradient is (p - y) / 16. Dropout scales what survived; BatchNorm's gradients have a mean of 0."""
     import torch
     from torch.nn import functional as F
 
     logits, y = torch.randn(16, 1, requires_grad=True), batch16.y
     [found] = torch.autograd.grad(F.binary_cross_entropy_with_logits(logits, y), logits)
     assert torch.allclose(found, (logits.sigmoid() - y) / 16) and len(batch16.X) == 16
+
+    a = torch.ones(100, requires_grad=True)
+    dropped = F.dropout(a, 0.3)
+    dropped.sum().backward()
+    assert torch.equal(a.grad, dropped) and set(a.grad.tolist()) == {0.0, dropped.max().item()}
+    z = torch.randn(16, 4, requires_grad=True)
+    normed = F.batch_norm(z, None, None, training=True)
+    [alone] = torch.autograd.grad(normed[0].sum(), z)  # patient 0's results depend on everybody's numbers
+    assert (alone[1:] != 0).all()
 
 
 def passes(forward, back, numbers):
