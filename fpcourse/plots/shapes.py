@@ -15,7 +15,7 @@ from fpcourse.plots.style import in_style, labelled_bars, one_axes, side_by_side
 
 @in_style
 def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
-    """The tensors of a pass, top to bottom: a rectangle as wide as its features, as high as its batch.
+    """The tensors of a pass, top to bottom: a rectangle, wider for more features, higher for a larger batch.
 
     Widths and heights grow with the logarithm of the sizes. Row 0 is the input, row ``i`` the output of call
     ``i``; ``active`` lights one row. A call that raised has no tensor: its row says what it expected.
@@ -29,7 +29,7 @@ def shape_ribbon(trace: Trace, active: int | None = None) -> Figure:
     figure, axes = one_axes(height=0.31 * lines + 0.35, left=0.01, right=0.99, bottom=0.01, top=0.99)
     axes.set(xlim=(0, 10), ylim=(lines - 0.4, -0.9))
     axes.axis("off")
-    sizes = "as wide as its features, as high as its batch"
+    sizes = "width: features; height: batch (log scales)"
     for x, text, side in ((0.1, "output of", "left"), (5.2, sizes, "center"), (9.9, "shape", "right")):
         axes.text(x, -0.65, text, ha=side, va="center", style="italic")
     if failed:

@@ -156,7 +156,7 @@ def test_the_step_of_training_and_the_use():
     before = [p.detach().clone() for p in model.parameters()]
     of = {"model": model, "X": X, "y": y, "torch": torch, "loss_of": F.binary_cross_entropy_with_logits}
     of["optimizer"] = torch.optim.SGD(model.parameters(), lr=0.1)
-    step, use = code("A step of training, and use").strip().split("\n\n")
+    step, use = code("A step of training, and inference").strip().split("\n\n")
     exec(step, of)
     assert model.training and of["loss"].grad_fn is not None
     assert any(not torch.equal(was, now) for was, now in zip(before, model.parameters(), strict=True))
@@ -425,6 +425,8 @@ def bce(targets):
 SLIPS = [
     (lambda: nn.Linear(20, 64)(X[:, :19]), "in_features", lambda: nn.Linear(19, 64)(X[:, :19])),
     (lambda: nn.Linear(20, 64)(X.long()), ".float()", lambda: nn.Linear(20, 64)(X.long().float())),
+    (lambda: nn.Linear(20, 64)(X.double()), ".float()", lambda: nn.Linear(20, 64)(X.double().float())),
+    (lambda: nn.Linear(20, 64).to("meta")(X), "X.to(device)", lambda: nn.Linear(20, 64).to("meta")(X.to("meta"))),
     (lambda: bce(torch.ones(16)), ".unsqueeze(1)", lambda: bce(torch.ones(16).unsqueeze(1))),
     (lambda: clinical_mlp()(X[:1]), "eval()", lambda: clinical_mlp().eval()(X[:1])),
     (lambda: loss_under(torch.no_grad), "no_grad", lambda: loss_under(torch.enable_grad)),
@@ -437,7 +439,7 @@ SLIPS = [
 
 
 def test_each_error_is_raised_in_these_words_and_its_remedy_works():
-    rows = tables("What torch says, and the usual cause")[0][1:]
+    rows = tables("What PyTorch's errors usually mean")[0][1:]
     for (text, cause), (slip, remedy, mended) in zip(rows, SLIPS, strict=True):
         with pytest.raises((RuntimeError, ValueError)) as raised:
             slip()
@@ -526,7 +528,7 @@ SILENT = {
 
 
 def test_each_silent_mistake_raises_nothing_and_gives_something_else():
-    rows = [(*row, without_chapter(meant)) for *row, meant in tables("Mistakes that raise nothing")[0][1:]]
+    rows = [(*row, without_chapter(meant)) for *row, meant in tables("Mistakes that raise no error")[0][1:]]
     assert rows == list(SILENT)
     torch.manual_seed(0)
     for row, shows in SILENT.items():

@@ -61,7 +61,7 @@ def test_there_are_thirty_numbered_without_a_gap():
 
 
 def test_the_page_says_how_many_there_are():
-    assert "\nThirty sentences " in PAGE.read_text(encoding="utf8")
+    assert "\nHere are thirty things " in PAGE.read_text(encoding="utf8")
 
 
 @pytest.mark.parametrize("title", ENTRIES, ids=lambda title: title.strip("#\n ").split(".")[0])

@@ -17,7 +17,7 @@ def test_ribbon_has_a_row_for_the_input_and_for_each_output():
     (axes,) = plots.shape_ribbon(CALLS).axes
     rows = list(zip(["input", *LABELS], [(16, 20), *SHAPES], strict=True))
     assert texts_by_row(axes) == [
-        ["output of", "as wide as its features, as high as its batch", "shape"],
+        ["output of", "width: features; height: batch (log scales)", "shape"],
         *[[label, f"({batch}, {features})"] for label, (batch, features) in rows],
     ]
     low, high = axes.get_ylim()

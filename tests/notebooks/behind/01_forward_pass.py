@@ -147,6 +147,7 @@ def sure():
 
     z = torch.tensor([-80.0, -200.0])
     assert torch.isclose(torch.sigmoid(z[0]).log(), z[0]) and torch.sigmoid(z[1]) == 0
+    assert torch.sigmoid(torch.tensor(16.64)) == 1 > torch.sigmoid(torch.tensor(16.63))
     assert torch.isclose(torch.sigmoid(torch.tensor(-20.0)).double(), 1 - torch.sigmoid(torch.tensor(20.0).double()))
 
 

@@ -68,6 +68,16 @@ def minimal_after(minimal_trace, model, X, calls, rows):
     assert isinstance(nn.LSTM(20, 2)(X), tuple)
 
 
+def one_hook(model, X):
+    """What is given by keyword goes past the tuple of inputs."""
+    seen = []
+    with model.layer1.register_forward_hook(lambda module, inputs, output: seen.append(inputs)):
+        model.layer1(input=X)
+    with model.layer1.register_forward_hook(lambda module, inputs, given, output: seen.append(given), with_kwargs=True):
+        model.layer1(input=X)
+    assert seen == [(), {"input": X}]
+
+
 def functional(minimal_trace, Short, X):
     """No two names for one module; and print(model) has both."""
     from torch import nn

@@ -279,6 +279,14 @@ def in_place_after():
     optimizer.step()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+    weight = nn.Parameter(torch.ones(2))
+    weight.grad, version = torch.ones(2), weight._version
+    torch.optim.Adam([weight], fused=True).step()
+    assert weight._version == version and not torch.equal(weight, torch.ones(2))
+    norm = nn.BatchNorm1d(2)
+    version = norm.running_mean._version
+    norm(torch.randn(4, 2))
+    assert norm.running_mean.any() and norm.running_mean._version == version
     hidden = nn.Linear(2, 2)(torch.ones(1, 2))
     smooth = nn.GELU()(hidden)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -304,6 +312,12 @@ def twice_after():
     doubled.backward()
     with pytest.raises(RuntimeError, match="a second time"):
         doubled.backward()
+    late, w.grad = torch.tensor(1.0, requires_grad=True), None
+    both = w * w + late
+    both.backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        both.backward()
+    assert late.grad == 2  # twice, before the error came
     w.grad, h = None, w * w
     (h + h * h).backward()
     assert w.grad == 4 + 4 * 8 == 36
