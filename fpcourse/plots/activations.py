@@ -30,7 +30,7 @@ def unit_values(values: torch.Tensor, limit: float, row: str = "patient 0", othe
         raise ValueError(f"values must be (batch, units); got shape {tuple(values.shape)}")
     rows = values.detach().numpy()
     edges = np.arange(rows.shape[1] + 1) - 0.5
-    figure, axes = one_axes(height=1.95, left=0.11, right=0.98, bottom=0.24, top=0.87)
+    figure, axes = one_axes(height=1.95, left=0.13, right=0.98, bottom=0.24, top=0.87)
     band = f"range of {others}"
     axes.stairs(rows.max(0), edges, baseline=rows.min(0), fill=True, color=BATCH, alpha=0.3, label=band)
     axes.stairs(rows[0], edges, color=HIDDEN, linewidth=1.6, label=row)
