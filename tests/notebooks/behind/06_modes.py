@@ -63,6 +63,25 @@ def forgotten_left(X, model):
         assert abs(without_relu - model.layer3(fixed(model.layer2(a1)))[0, 0]) < 0.03
 
 
+def case_run(case, file, X_case):
+    """What is left of the old averages; and from any order of the patients, any draws, the risk comes back close."""
+    import torch
+
+    from fpcourse import ClinicalMLP, patients
+
+    assert 0.9**200 < 1e-9 and f"{0.9**7:.2f}" == "0.48" and f"{1 - 0.1:.1f}" == "0.9"
+    assert all(torch.equal(value, file[name]) for name, value in case.state_dict().items())
+    known, risks = patients(4000, seed=1).X, []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        again = ClinicalMLP.trained().train()
+        with torch.no_grad():
+            for rows in (X_case,) * 200 + known[torch.randperm(4000)].split(256) * 3:
+                again(rows)
+            risks.append(again.eval()(X_case)[0].sigmoid().item())
+    assert all(0.112 < risk < 0.126 for risk in risks)
+
+
 def bench_after(X, model):
     assert f"{_risk_without_dropout(X, model):.3f}" == "0.465"
 
