@@ -12,7 +12,9 @@ from quizzes import quiz
 
 SUMMARY = "<summary><span>Predict first, then open the run</span><span>The run</span></summary>"
 WITHOUT_SCRIPTS = """
-<noscript><style>:is(.prediction, .explanation)::details-content { display: block; content-visibility: visible; }</style></noscript>"""
+<noscript><style>
+:is(.prediction, .explanation)::details-content { display: block; content-visibility: visible; }
+</style></noscript>"""
 
 
 def asks_to_predict(node) -> bool:
@@ -22,26 +24,17 @@ def asks_to_predict(node) -> bool:
 
 
 def run_after(asking) -> tuple[list[nodes.Node], list[nodes.Node]]:
-    """The next code cells, and the words that follow on them, before another prediction and in the same section."""
-    siblings, cells, words = asking.parent.children, [], []
+    """The outputs of the next code cells, and the words on them, before another prediction and in the same section."""
+    siblings, outputs, words = asking.parent.children, [], []
     for node in siblings[siblings.index(asking) + 1 :]:
         is_code = node.get("nb_element") == "cell_code"
         if asks_to_predict(node) or isinstance(node, nodes.section | quiz) or (words and is_code):
             break
         if is_code:
-            cells.append(node)
-        elif cells:
+            outputs += [part for part in node.findall(nodes.container) if part.get("nb_element") == "cell_code_output"]
+        elif outputs:
             words.append(node)
-    return cells, words
-
-
-def outputs_of(cells) -> list[nodes.Node]:
-    return [
-        part
-        for cell in cells
-        for part in cell.findall(nodes.container)
-        if part.get("nb_element") == "cell_code_output" and not moves(part)
-    ]
+    return outputs, words
 
 
 def moves(output) -> bool:
@@ -59,13 +52,13 @@ def wrap(parts, opening: str):
 def fold(app, doctree):
     folded = 0
     for asking in list(doctree.findall(asks_to_predict)):
-        cells, words = run_after(asking)
-        outputs = outputs_of(cells)
-        for output in outputs:
+        outputs, words = run_after(asking)
+        still = [output for output in outputs if not moves(output)]
+        for output in still:
             wrap([output], f'<details class="prediction">{SUMMARY}')
-        if outputs and words and not any(map(moves, cells)):
+        if words and still == outputs:
             wrap(words, '<details class="explanation"><summary>What it shows</summary>')
-        folded += len(outputs)
+        folded += len(still)
     app.env.metadata[app.env.docname]["predictions"] = folded
 
 

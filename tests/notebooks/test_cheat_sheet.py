@@ -447,9 +447,11 @@ def test_each_error_is_raised_in_these_words_and_its_remedy_works():
         mended()
 
 
-def test_the_other_dtype():
-    with pytest.raises(RuntimeError, match="same dtype, but got Double and Float"):
-        nn.Linear(20, 64)(X.double())
+@pytest.mark.parametrize(("dtype", "data"), [("Long", X.long()), ("Double", X.double())])
+def test_the_dtypes_that_it_names(dtype, data):
+    assert f"{dtype}: " in dict(tables("What PyTorch's errors usually mean")[0])["must have the same dtype"]
+    with pytest.raises(RuntimeError, match=f"mat1 and mat2 must have the same dtype, but got {dtype} and Float"):
+        nn.Linear(20, 64)(data)
 
 
 @pytest.mark.parametrize("cut", [lambda: a_leaf().detach().sum(), lambda: a_leaf().requires_grad_(False).sum()])

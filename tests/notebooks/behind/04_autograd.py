@@ -197,26 +197,32 @@ def saves(outputs, a):
     assert F.dropout(torch.ones(1000), 0.5).unique().tolist() == [0, 2]
 
 
-def network_bytes():
-    """By the widths and by hooks, storages once; a patient's features are among what is kept."""
+def _run_and_bytes_saved(run):
+    """The output, and the bytes that its graph saved, each storage once."""
     import torch
 
+    storages = {}
+
+    def pack(tensor):
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = run()
+    return output, sum(storages.values())
+
+
+def network_bytes():
+    """By the widths and by hooks, storages once; a patient's features are among what is kept."""
     from fpcourse import ClinicalMLP, autograd_graph, patients
 
     assert 20 + 2 * (64 + 32) == 212 and 4 * 212 == 848 and 4 * (212 + 128) == 1360 and 64 + 64 == 128
     for rows in (16, 100):
         for train, per_patient in ((True, 1360), (False, 848)):
-            storages = {}
-
-            def pack(tensor, storages=storages):
-                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-                return tensor
-
             network = ClinicalMLP.trained().train(train)
             fixed = autograd_graph(network(patients(32).X)).saved_bytes - 32 * per_patient
-            with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-                output = network(patients(rows).X)
-            assert output.requires_grad and sum(storages.values()) == fixed + rows * per_patient
+            output, size = _run_and_bytes_saved(lambda: network(patients(rows).X))  # noqa: B023
+            assert output.requires_grad and size == fixed + rows * per_patient
     numbers = sum(parameter.numel() for parameter in ClinicalMLP().parameters())
     assert numbers == 3649 and 4 * 4 * numbers == 58_384 and round(58_384, -3) == 58_000
     assert 20 * 58_384 < 1024 * 1360
@@ -230,18 +236,11 @@ def network_bytes_after():
 
     from fpcourse import mlp
 
-    net, X, packed = mlp([20, 64, 64, 1]), torch.randn(32, 20), {}
+    net, X = mlp([20, 64, 64, 1]), torch.randn(32, 20)
     gradients, kept = [], []
-    for run in (net, lambda X: checkpoint(net, X, use_reentrant=False)):
-        packed.clear()
-
-        def pack(tensor):
-            packed[tensor.untyped_storage().data_ptr()] = tensor.nbytes
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            output = run(X)
-        kept.append(sum(packed.values()))
+    for run in (lambda: net(X), lambda: checkpoint(net, X, use_reentrant=False)):
+        output, size = _run_and_bytes_saved(run)
+        kept.append(size)
         gradients.append(torch.autograd.grad(output.sum(), list(net.parameters())))
     assert kept[1] < kept[0] and all(map(torch.allclose, *gradients))
     norm = nn.BatchNorm1d(20)

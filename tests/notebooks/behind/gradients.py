@@ -187,7 +187,7 @@ def layer_backward(X, W, dZ, Z, ours):
 
 
 def last_bias(batch16):
-    """Each logit's gradient is (p - y) / 16. Dropout scales what survived; BatchNorm's gradients have a mean of 0."""
+    """Each logit's gradient is (p - y) / 16. Dropout scales what survived; BatchNorm's reach every patient."""
     import torch
     from torch.nn import functional as F
 
